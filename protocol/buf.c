@@ -1,0 +1,100 @@
+/* The growable byte buffer; the drawing is in buf.h. */
+#include "protocol/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void buf_free(struct buf *b)
+{
+    free(b->data);
+    *b = BUF_INIT;
+}
+
+void buf_reset(struct buf *b)
+{
+    b->start = b->end = 0;
+    b->failed = false;
+}
+
+bool buf_reserve(struct buf *b, size_t n)
+{
+    if (b->failed)
+        return false;
+    if (b->cap - b->end >= n)
+        return true;
+    size_t used = buf_len(b);
+    if (b->start > 0 && b->cap - used >= n && b->start >= used) {
+        memmove(b->data, b->data + b->start, used);
+        b->start = 0;
+        b->end = used;
+        return true;
+    }
+    size_t cap = b->cap ? b->cap : 256;
+    while (cap - used < n) {
+        if (cap > SIZE_MAX / 2) {
+            b->failed = true;
+            return false;
+        }
+        cap *= 2;
+    }
+    char *data = malloc(cap);
+    if (!data) {
+        b->failed = true;
+        return false;
+    }
+    if (used)
+        memcpy(data, b->data + b->start, used);
+    free(b->data);
+    b->data = data;
+    b->cap = cap;
+    b->start = 0;
+    b->end = used;
+    return true;
+}
+
+void buf_add(struct buf *b, const void *p, size_t n)
+{
+    if (n == 0 || !buf_reserve(b, n))
+        return;
+    memcpy(b->data + b->end, p, n);
+    b->end += n;
+}
+
+void buf_add_span(struct buf *b, struct span s)
+{
+    buf_add(b, s.ptr, s.len);
+}
+
+void buf_add_str(struct buf *b, const char *s)
+{
+    buf_add(b, s, strlen(s));
+}
+
+void buf_add_byte(struct buf *b, unsigned char c)
+{
+    buf_add(b, &c, 1);
+}
+
+void buf_printf(struct buf *b, const char *fmt, ...)
+{
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    if (n < 0)
+        b->failed = true;
+    else if (buf_reserve(b, (size_t)n + 1)) {
+        vsnprintf(b->data + b->end, (size_t)n + 1, fmt, again);
+        b->end += (size_t)n;
+    }
+    va_end(again);
+}
+
+void buf_consume(struct buf *b, size_t n)
+{
+    b->start += n;
+    if (b->start == b->end)
+        b->start = b->end = 0;
+}
