@@ -1,0 +1,89 @@
+/* One statement text in, what to send to the backend out.
+ *
+ * Pure: text + session + rules → text. The main path is
+ *
+ *     scan (cheap: does any of this concern us?) → parse → resolve (which names are a migration's columns,
+ *     in which scope) → plan (read flip, dual-write, or a refusal) → edits over the original bytes → text
+ *
+ * All of a COM_QUERY's statements (multi-statements) are taken together: the text is rewritten as one, and
+ * refused as one. */
+#ifndef PROXY_REWRITE_REWRITE_H
+#define PROXY_REWRITE_REWRITE_H
+
+#include "protocol/buf.h"
+#include "proxy/rewrite/rules.h"
+
+/* What the rewriter has to know of a session; kept by the session from the server's answers. */
+struct rewrite_session {
+    const struct rules *rules;
+    struct span database; /* the default database; empty: none */
+    struct sql_dialect dialect;
+    const struct span *temporary_tables; /* "db.table", folded as the rules fold: they hide base tables */
+    size_t temporary_count;
+    bool prepared; /* the text goes to COM_STMT_PREPARE: markers are parameters */
+};
+
+enum rewrite_verdict {
+    REWRITE_UNCHANGED,    /* send the original bytes */
+    REWRITE_REWRITTEN,    /* send result.text */
+    REWRITE_UNREWRITABLE, /* touches a migration and cannot be rewritten exactly: rule, reason, hint */
+};
+
+/* Things that the session must know of a text before or after it runs it. */
+enum {
+    FACT_USE = 1 << 0,       /* has USE: the default database changes (result.use_database) */
+    FACT_MODES = 1 << 1,     /* may change sql_mode or a character set: SET, EXECUTE, CALL … */
+    FACT_DDL = 1 << 2,       /* DDL on a table that the catalog holds, or may: read the catalog anew */
+    FACT_TEMPORARY = 1 << 3, /* creates or drops a temporary table (result.temporary…) */
+    FACT_READS = 1 << 4,     /* reads a column of a migration */
+    FACT_WRITES = 1 << 5,    /* writes one */
+};
+
+/* One column of a migration that the text reads or writes, for the inventory. */
+struct rewrite_touch {
+    const struct rule *rule;
+    struct span column;
+    bool write;
+};
+
+/* How one statement of a text came out, for `crossfade rewrite`. */
+struct rewrite_part {
+    struct span original;  /* in the text that was given */
+    struct span rewritten; /* in the arena; empty unless rewritten */
+    enum rewrite_verdict verdict;
+    const struct rule *rule;
+    const char *reason, *hint;
+    const struct rewrite_touch *touches;
+    size_t touch_count;
+};
+
+struct rewrite_result {
+    enum rewrite_verdict verdict;
+    uint32_t facts;
+    bool touches;              /* names a migrated table: what it becomes depends on the generation */
+    struct span text;          /* REWRITTEN: in the arena */
+    const struct rule *rule;   /* UNREWRITABLE: whose; NULL where no single one is to blame */
+    const char *reason, *hint; /* UNREWRITABLE: constants or in the arena; "syntax" is in reason exactly when
+                                  the text was not understood */
+    uint32_t param_count;      /* markers in the original */
+    uint32_t out_param_count;  /* markers in `text` */
+    const uint32_t *param_map; /* for each marker of `text` the original's index; NULL: one to one */
+    struct span use_database;  /* FACT_USE: the last one */
+    const struct rewrite_part *parts;
+    size_t part_count;
+};
+
+/* A cheap look, no arena: whether rewrite_text() must be called at all. false: send the bytes, there are
+ * no facts. Reads every byte once at most; with no rules it reads nothing. */
+bool rewrite_wanted(const struct rewrite_session *s, struct span text);
+
+/* Rewrites `text`. Everything in *out points into `arena`, `text` or the rules. Never fails: what goes
+ * wrong (a text beyond the arena's limit, too deep a nesting) is UNREWRITABLE where the text names a
+ * migrated table. */
+void rewrite_text(struct arena *arena, const struct rewrite_session *s, struct span text,
+                  struct rewrite_result *out);
+
+/* The error text of INTERFACE.md for a refused statement: "crossfade: migration NAME: REASON; HINT". */
+void rewrite_error_text(const struct rewrite_result *r, struct buf *out);
+
+#endif
