@@ -1,0 +1,23 @@
+"""What every test that runs real programs shares: servers, proxies, the command line, and comparing.
+
+    from harness import Server, Proxy, shop
+
+    with Server() as server, Proxy(server, [shop.users_name("shop")]) as proxy:
+        proxy.ctl("dual-write", "users_name")
+        with proxy.connect(database="shop") as connection: ...
+
+tests/e2e, tests/demo and tests/bench use it. Everything started here lives in temporary directories on free
+ports, ends with its owner (`with`, or close()), and dies with the Python process if that is killed.
+"""
+
+from . import shop, twin
+from .ctl import Ctl, CtlError
+from .process import Failure, Process, free_port, repository, wait_until
+from .proxy import Migration, Proxy
+from .server import Server
+from .twin import Twin
+
+__all__ = [
+    "Ctl", "CtlError", "Failure", "Migration", "Process", "Proxy", "Server", "Twin", "free_port", "repository",
+    "shop", "twin", "wait_until",
+]
