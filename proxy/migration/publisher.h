@@ -36,6 +36,11 @@ struct publisher {
      * the time passed (the result then holds what is known). */
     bool (*wait)(void *ctx, uint64_t generation, unsigned timeout_ms, struct barrier_result *out);
 
+    /* Every change of the catalog that sessions reported up to `ticket` (control_hooks.catalog_changed) has
+     * been read, and the snapshot with it was published before this call (or nothing had changed). Lets go
+     * of the answers to DDL that sessions hold back. Returns at once; callable from any thread. */
+    void (*catalog_read)(void *ctx, uint64_t ticket);
+
     /* A malloc'ed array of every session (free it), its length in *count. */
     struct session_info *(*sessions)(void *ctx, size_t *count);
 };

@@ -1,10 +1,21 @@
 /* Worker threads: each has its own event base, its sessions live and die in it, and other threads reach it
  * by messages only.
  *
- *   main thread: accepts → hands the socket to a worker (round robin)
+ *   main thread: accepts (listener.h) → hands the socket to a worker (round robin)
  *   worker:      one event_base; sessions; its adopted snapshot; counts of pins per generation
  *
- * This floor knows sockets, buffers and threads; what a session is, it is told by struct session_ops. */
+ * This floor knows sockets, buffers and threads; what a session is, it is told by struct session_ops.
+ *
+ * How main uses it:
+ *
+ *   struct workers *w = workers_start(&(struct workers_setup){…}, error, sizeof error);
+ *   struct publisher p = workers_publisher(w);          for the control side
+ *   struct listeners *l = listeners_open(base, w, …);   proxy/net/listener.h
+ *   …
+ *   listeners_close(l);                                 SIGTERM: no new clients
+ *   workers_drain(w);                                   sessions end at their next boundary
+ *   while (workers_sessions(w) > 0 && time is left) …
+ *   workers_stop(w);                                    ends what is left, joins the threads */
 #ifndef PROXY_NET_WORKER_H
 #define PROXY_NET_WORKER_H
 
@@ -19,18 +30,62 @@ struct workers;
 /* What the session floor gives to this one. Called in the worker's thread. */
 struct session_ops {
     /* A client was accepted on `fd` (non-blocking, owned by the callee from here); `client` is its address
-     * as text. */
+     * as text. Every call must be followed by one worker_session_ended(), sooner or later. */
     void (*start)(struct worker *w, int fd, const char *client);
     /* The process drains: end what is idle, end the others at their next boundary. */
     void (*drain)(struct worker *w);
-    /* Appends the worker's sessions to a list. */
+    /* End every session now; the worker's loop stops behind this call. */
+    void (*stop)(struct worker *w);
+    /* Appends the worker's sessions to a malloc'ed array. */
     void (*list)(struct worker *w, struct session_info **infos, size_t *count);
+    /* A new snapshot was adopted: look at what still holds an older one. */
+    void (*adopted)(struct worker *w);
+    /* The catalog was read anew for every change reported up to `ticket` (control_hooks.catalog_changed),
+     * and what it gave was adopted before. */
+    void (*catalog_read)(struct worker *w, uint64_t ticket);
 };
 
 /* What a session asks of the control side. Callable from any worker thread; returns at once. */
 struct control_hooks {
     void *ctx;
-    void (*catalog_changed)(void *ctx); /* DDL went through: the catalog should be read again */
+    /* DDL went through: the catalog should be read again. Returns a ticket, growing from 1. When the
+     * catalog has been read by a query that began after this call, and the snapshot with it was published,
+     * the control side calls publisher.catalog_read(ticket); the session holds the DDL's OK back until then
+     * (at most CATALOG_HOLD_MS), so that the client's next statement already meets the new catalog.
+     * 0: nobody will answer, hold nothing back. The pointer may be NULL. */
+    uint64_t (*catalog_changed)(void *ctx);
 };
+
+#define CATALOG_HOLD_MS 2000
+
+struct workers_setup {
+    const struct config *config;   /* what is needed of it is copied */
+    const struct session_ops *ops; /* &session_ops (proxy/session/session.h); must outlive the workers */
+    struct control_hooks hooks;    /* copied */
+    struct snapshot *first; /* the generation to start with (may have no rules); a reference is taken */
+};
+
+/* Starts config->threads workers. NULL with the reason in `error`. SIGPIPE is ignored from here on. */
+struct workers *workers_start(const struct workers_setup *setup, char *error, size_t error_size);
+
+/* The interface for the control side; valid until workers_stop(). */
+struct publisher workers_publisher(struct workers *ws);
+
+/* Gives a connected client socket to the next worker. Takes `fd` in any case; at max_connections the client
+ * is told the server's error 1040. `client`: its address as text (copied). Main thread only. */
+void workers_accept(struct workers *ws, int fd, const char *client);
+
+/* Asks every session to end at its next boundary (outside a transaction, no command under way), and ends
+ * those that are accepted later too. Returns at once. */
+void workers_drain(struct workers *ws);
+
+/* How many sessions there are now; clients counted from their accept. Any thread. */
+unsigned workers_sessions(const struct workers *ws);
+
+/* Clients accepted since the start, for metrics. Any thread. */
+unsigned long long workers_accepted(const struct workers *ws);
+
+/* Ends every session at once, joins the threads, frees everything. No publisher call may be under way. */
+void workers_stop(struct workers *ws);
 
 #endif
