@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "config/log.h"
+
 /* host:port, [v6]:port or unix:/path */
 struct endpoint {
     bool is_unix;
@@ -46,6 +48,7 @@ struct config {
     unsigned connect_timeout; /* milliseconds, towards the backend */
     unsigned max_connections; /* clients; 0: no limit */
     unsigned drain_timeout;   /* seconds that SIGTERM waits for transactions to end */
+    enum log_level log_level;
 
     char *control_user, *control_password, *control_database;
 
@@ -65,6 +68,10 @@ typedef bool config_expression_check(const char *text, const char *const *column
 struct config *config_load(const char *path, config_expression_check *check, config_report *report,
                            void *ctx);
 void config_free(struct config *c);
+
+/* Prints "[section]" and "key" lines of every key there is, from the tables that config_load reads by: the
+ * documentation is held against it. */
+void config_print_keys(void);
 
 /* The migration of that name, or NULL. */
 const struct config_migration *config_find(const struct config *c, const char *name);
