@@ -1,22 +1,28 @@
 # crossfade: build, check, demo, bench. `make help` lists the targets.
 #
 # Every flavour (release, asan, tsan, …) has its own tree below build/; the release programs are
-# build/crossfade and build/crossfadectl.
+# build/crossfade and build/crossfadectl. `make B=build/mine` builds into a tree of your own.
+#
+# check, demo and bench install what they lack first (tests/tools/deps.sh), then call make again: only then
+# does pkg-config answer.
 
 FLAVOUR ?= release
-CC      ?= cc
+ifeq ($(origin CC),default)
+CC      := $(if $(filter clang fuzz,$(FLAVOUR)),clang,gcc)
+endif
 B       := $(if $(filter release,$(FLAVOUR)),build,build/$(FLAVOUR))
 PREFIX  ?= /usr/local
 DESTDIR ?=
+JOBS    ?= $(shell nproc)
+PYTHON  := /usr/bin/python3
 
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
-OPT     := -O2 -g -fno-omit-frame-pointer
-ifeq ($(FLAVOUR),asan)
-OPT     := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
-endif
-ifeq ($(FLAVOUR),tsan)
-OPT     := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
-endif
+OPT_release := -O2 -g -fno-omit-frame-pointer
+OPT_clang   := $(OPT_release)
+OPT_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+OPT_tsan    := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+OPT_fuzz    := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+OPT     := $(OPT_$(FLAVOUR))
 PKGS     = libmariadb libevent libevent_pthreads libcjson inih
 PKGCFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKGLIBS   = $(shell pkg-config --libs $(PKGS) 2>/dev/null)
@@ -24,17 +30,28 @@ VERSION := 0.1.0
 ALLCFLAGS = -std=c11 -D_GNU_SOURCE -DCROSSFADE_VERSION='"$(VERSION)"' -I. $(WARN) $(OPT) $(PKGCFLAGS) $(CFLAGS)
 ALLLIBS   = $(PKGLIBS) -lpthread $(LDFLAGS)
 
-# The floors, lowest first (tests/tools/floors.sh holds the includes to this order).
+# The floors, lowest first (tests/tools/floors.py holds the includes to this order).
 FLOORS   := protocol config proxy/sql proxy/rewrite proxy/migration proxy/net proxy/session proxy/admin
 LIB_SRC  := $(wildcard $(addsuffix /*.c,$(FLOORS)))
 CTL_SRC  := $(wildcard proxy/ctl/*.c)
-MAIN_SRC := $(filter-out $(wildcard proxy/*_test.c),$(wildcard proxy/*.c))
+MAIN_SRC := $(wildcard proxy/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
+UNIT_HELP := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+CLIENT_SRC := $(wildcard tests/e2e/clients/*.c)
+ALL_SRC  := $(LIB_SRC) $(CTL_SRC) $(MAIN_SRC) $(UNIT_SRC) $(UNIT_HELP) $(FUZZ_SRC) $(CLIENT_SRC)
+ALL_HDR  := $(wildcard $(addsuffix /*.h,$(FLOORS) proxy proxy/ctl tests/unit tests/fuzz tests/e2e/clients))
 obj       = $(patsubst %.c,$(B)/obj/%.o,$(1))
 UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
+FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
+CLIENT_BIN := $(patsubst tests/e2e/clients/%.c,$(B)/clients/%,$(CLIENT_SRC))
 
-.PHONY: all clean help install unit
-all: $(B)/crossfade $(B)/crossfadectl
+.PHONY: all check demo bench install clean help unit golden e2e clients asan tsan lint format format-check \
+        fuzz fuzz-build fuzz-replay toolchain
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(B)/crossfade $(B)/crossfadectl ## the two programs (default)
 
 $(B)/crossfade: $(call obj,$(MAIN_SRC)) $(B)/libcrossfade.a
 	$(CC) $(OPT) -o $@ $^ $(ALLLIBS)
@@ -45,18 +62,89 @@ $(B)/crossfadectl: $(call obj,$(CTL_SRC)) $(B)/libcrossfade.a
 $(B)/libcrossfade.a: $(call obj,$(LIB_SRC))
 	rm -f $@ && ar rcs $@ $^
 
-$(B)/obj/%.o: %.c
+$(B)/obj/%.o: %.c | toolchain
 	@mkdir -p $(@D)
 	$(CC) $(ALLCFLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/libcrossfade.a
+toolchain:
+	@pkg-config --exists $(PKGS) || \
+	{ echo 'crossfade needs a C compiler, pkg-config and libraries: run tests/tools/deps.sh build' >&2; exit 1; }
+
+check: ## everything that must hold, in under ten minutes
+	@tests/tools/deps.sh check
+	@tests/tools/check.sh
+
+demo: ## a live migration under load, told as a timeline (KEEP=1 leaves it running)
+	@tests/tools/deps.sh demo
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all
+	@exec $(PYTHON) tests/demo/demo.py $(if $(KEEP),--keep)
+
+bench: ## against direct and HAProxy (QUICK=1: a few minutes; RECORD=1: writes docs/performance.md)
+	@tests/tools/deps.sh bench
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all
+	@exec $(PYTHON) tests/bench/bench.py $(if $(QUICK),--quick) $(if $(RECORD),--record)
+
+unit: $(UNIT_BIN) ## unit tests of this flavour
+	@for t in $(UNIT_BIN); do $$t || exit 1; done
+
+$(B)/unit/%: $(B)/obj/tests/unit/%.o $(call obj,$(UNIT_HELP)) $(B)/libcrossfade.a
 	@mkdir -p $(@D)
 	$(CC) $(OPT) -o $@ $^ $(ALLLIBS) -lcmocka
 
-unit: $(UNIT_BIN)
-	@for t in $(UNIT_BIN); do $$t || exit 1; done
+golden: all ## the rewriter against tests/golden
+	@CROSSFADE_BUILD=$(B) tests/golden/run
 
-clean:
+e2e: all clients ## end to end on a private MariaDB (E2E='-k name' picks)
+	@CROSSFADE_BUILD=$(B) $(PYTHON) -m pytest tests/e2e -q -n $(JOBS) $(E2E)
+
+clients: $(CLIENT_BIN)
+
+$(B)/clients/%: tests/e2e/clients/%.c | toolchain
+	@mkdir -p $(@D)
+	$(CC) $(ALLCFLAGS) -o $@ $< $(ALLLIBS)
+
+asan tsan: ## the programs and unit tests under a sanitizer
+	@$(MAKE) --no-print-directory FLAVOUR=$@ all unit
+
+lint: ## floors, docs, format, cppcheck, clang-tidy
+	@tests/tools/lint.sh
+
+format: ## clang-format over the whole tree
+	clang-format -i $(ALL_SRC) $(ALL_HDR)
+
+format-check: ## which files clang-format would change
+	@wrong=0; for f in $(ALL_SRC) $(ALL_HDR); do \
+	clang-format --dry-run -Werror $$f 2>/dev/null || { echo "$$f: not formatted (make format)"; wrong=1; }; \
+	done; exit $$wrong
+
+# What lint.sh and tools need to know of the build.
+print-%:
+	@echo $($*)
+
+FUZZ_SECONDS ?= 60
+fuzz: ## every fuzz target for FUZZ_SECONDS (60) each, over tests/fuzz/corpus
+	@$(MAKE) --no-print-directory FLAVOUR=fuzz fuzz-build
+	@tests/tools/fuzz.sh run $(FUZZ_SECONDS)
+
+fuzz-replay: ## every fuzz target once over its corpus
+	@$(MAKE) --no-print-directory FLAVOUR=fuzz fuzz-build
+	@tests/tools/fuzz.sh replay
+
+fuzz-build: $(FUZZ_BIN)
+
+$(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/libcrossfade.a
+	@mkdir -p $(@D)
+	$(CC) $(OPT) -fsanitize=fuzzer -o $@ $^ $(ALLLIBS)
+
+install: all ## into PREFIX (/usr/local), below DESTDIR
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/crossfade
+	install -m 755 $(B)/crossfade $(B)/crossfadectl $(DESTDIR)$(PREFIX)/bin
+	install -m 644 README.md LICENSE $(wildcard docs/*.md) $(wildcard config/*.ini) $(DESTDIR)$(PREFIX)/share/doc/crossfade
+
+clean: ## removes build/
 	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z][a-z0-9 -]*\):.*## /\1\t/p' Makefile | awk -F'\t' '{ printf "  make %-13s %s\n", $$1, $$2 }'
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
