@@ -1,0 +1,181 @@
+/* Builds the immutable rules: copies what the configuration says of every migration into one arena and
+ * compiles its expressions, so that a worker only reads. */
+#include "proxy/rewrite/rules.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "proxy/rewrite/expression.h"
+
+#define RULES_LIMIT ((size_t)16 * 1024 * 1024)
+
+static const char *const phase_names[] = {
+    [PHASE_EXPAND] = "expand",   [PHASE_DUAL_WRITE] = "dual-write",
+    [PHASE_CUTOVER] = "cutover", [PHASE_CONTRACT] = "contract",
+    [PHASE_DONE] = "done",
+};
+
+const char *phase_name(enum phase p)
+{
+    return phase_names[p];
+}
+
+bool phase_of(const char *name, enum phase *out)
+{
+    for (size_t i = 0; i < sizeof phase_names / sizeof phase_names[0]; i++)
+        if (strcmp(name, phase_names[i]) == 0) {
+            *out = (enum phase)i;
+            return true;
+        }
+    return false;
+}
+
+/* The rules together with the memory that everything in them lies in. */
+struct rules_store {
+    struct rules rules;
+    struct arena *arena;
+};
+
+static struct span copy_lower(struct arena *arena, struct span s)
+{
+    struct span copy = arena_copy(arena, s);
+    char *p = arena_alloc(arena, s.len + 1);
+    if (arena_failed(arena))
+        return copy;
+    for (size_t i = 0; i < s.len; i++)
+        p[i] = (char)ascii_lower((unsigned char)s.ptr[i]);
+    return (struct span){p, s.len};
+}
+
+/* The columns of one side; their expressions may name the columns of the other. */
+static const struct rule_column *build_side(struct arena *arena, const struct config_column *columns,
+                                            size_t count, const struct config_column *others,
+                                            size_t other_count, char *error, size_t error_size)
+{
+    struct rule_column *side = arena_alloc(arena, count * sizeof *side);
+    struct span *names = arena_alloc(arena, (other_count + 1) * sizeof *names);
+    char reason[256];
+    if (arena_failed(arena))
+        return NULL;
+    for (size_t i = 0; i < other_count; i++)
+        names[i] = arena_copy(arena, span_of(others[i].name));
+    for (size_t i = 0; i < count; i++) {
+        struct span text = span_of(columns[i].expression);
+        side[i].name = arena_copy(arena, span_of(columns[i].name));
+        if (!expression_compile(arena, arena_copy(arena, text), names, other_count, &side[i].value, reason,
+                                sizeof reason)) {
+            snprintf(error, error_size, "the expression of %s: %s", columns[i].name, reason);
+            return NULL;
+        }
+    }
+    return side;
+}
+
+static bool build_rule(struct arena *arena, const struct rule_input *in, struct rule *out, char *error,
+                       size_t error_size)
+{
+    const struct config_migration *m = in->config;
+    char reason[320];
+    *out = (struct rule){
+        .name = arena_copy(arena, span_of(m->name)),
+        .db = arena_copy(arena, span_of(m->db)),
+        .table = arena_copy(arena, span_of(m->table)),
+        .old_count = m->old_count,
+        .new_count = m->new_count,
+        .phase = in->phase,
+        .reads = in->reads,
+        .pass_unrewritable = m->pass_unrewritable,
+        .invertible = m->invertible,
+        .monotonic = m->monotonic,
+        .counters = in->counters,
+    };
+    out->old_columns =
+        build_side(arena, m->old_columns, m->old_count, m->new_columns, m->new_count, reason, sizeof reason);
+    if (out->old_columns)
+        out->new_columns = build_side(arena, m->new_columns, m->new_count, m->old_columns, m->old_count,
+                                      reason, sizeof reason);
+    if (out->old_columns && out->new_columns)
+        return true;
+    if (arena_failed(arena))
+        snprintf(reason, sizeof reason, "out of memory");
+    snprintf(error, error_size, "migration %s: %s", m->name, reason);
+    return false;
+}
+
+/* The tables that any statement could be rewritten for: those of migrations that are not done. */
+static void build_names(struct arena *arena, struct rules *r)
+{
+    struct span *names = arena_alloc(arena, (r->count + 1) * sizeof *names);
+    if (arena_failed(arena))
+        return;
+    for (size_t i = 0; i < r->count; i++) {
+        struct span name = copy_lower(arena, r->rules[i].table);
+        bool known = r->rules[i].phase == PHASE_DONE;
+        for (size_t k = 0; k < r->names.count && !known; k++)
+            known = span_eq(names[k], name);
+        if (known)
+            continue;
+        names[r->names.count++] = name;
+        r->names.bloom |= scan_bloom(name);
+    }
+    r->names.names = names;
+}
+
+struct rules *rules_build(const struct rule_input *inputs, size_t count, const struct catalog *catalog,
+                          bool fold_table_names, bool mariadb, uint32_t server_version, char *error,
+                          size_t error_size)
+{
+    struct arena *arena = arena_new(RULES_LIMIT);
+    struct rules_store *store = calloc(1, sizeof *store);
+    snprintf(error, error_size, "out of memory");
+    if (!arena || !store) {
+        arena_free(arena);
+        free(store);
+        return NULL;
+    }
+    struct rule *rules = arena_alloc(arena, (count + 1) * sizeof *rules);
+    bool ok = !arena_failed(arena);
+    for (size_t i = 0; ok && i < count; i++)
+        ok = build_rule(arena, &inputs[i], &rules[i], error, error_size);
+    store->arena = arena;
+    store->rules = (struct rules){.rules = rules,
+                                  .count = count,
+                                  .catalog = catalog,
+                                  .fold_table_names = fold_table_names,
+                                  .mariadb = mariadb,
+                                  .server_version = server_version};
+    if (ok)
+        build_names(arena, &store->rules);
+    if (!ok || arena_failed(arena)) {
+        rules_free(&store->rules);
+        return NULL;
+    }
+    error[0] = '\0';
+    return &store->rules;
+}
+
+void rules_free(struct rules *r)
+{
+    if (!r)
+        return;
+    struct rules_store *store = (struct rules_store *)r; /* its first member */
+    arena_free(store->arena);
+    free(store);
+}
+
+bool expression_check(struct span text, const char *const *columns, size_t column_count, char *error,
+                      size_t error_size)
+{
+    struct arena *arena = arena_new(1024 * 1024);
+    struct expression compiled;
+    snprintf(error, error_size, "out of memory");
+    if (!arena)
+        return false;
+    struct span *names = arena_alloc(arena, (column_count + 1) * sizeof *names);
+    bool ok = !arena_failed(arena);
+    for (size_t i = 0; ok && i < column_count; i++)
+        names[i] = span_of(columns[i]);
+    ok = ok && expression_compile(arena, text, names, column_count, &compiled, error, error_size);
+    arena_free(arena);
+    return ok;
+}
