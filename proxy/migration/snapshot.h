@@ -10,6 +10,10 @@
 struct snapshot {
     atomic_uint refs;
     uint64_t generation;            /* monotonic, never reused; it is the store's */
+    bool phases_unknown;            /* there are migrations, and the store has not told their phases yet
+                                       (the backend was down at the start): a session that begins under
+                                       this is refused with 2003 in the greeting's place, since any
+                                       statement could be sent in a wrong phase */
     struct rules *rules;            /* owned */
     struct shared_catalog *catalog; /* a reference; rules->catalog points into it */
 };

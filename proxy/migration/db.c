@@ -1,0 +1,305 @@
+/* The control connection of db.h, over libmariadb. */
+#include "proxy/migration/db.h"
+
+#include <errno.h>
+#include <mysql.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    READ_TIMEOUT_S = 60, /* a chunk or a gate's query that takes longer is given up */
+    ER_CR_SERVER_GONE = 2006,
+    ER_CR_SERVER_LOST = 2013,
+    ER_CONNECTION_KILLED = 1927,
+    ER_SERVER_SHUTDOWN = 1053,
+    CLIENT_OUT_OF_MEMORY = 2008,
+};
+
+struct db {
+    MYSQL *mysql;
+    struct db_server server;
+    bool out_of_memory; /* the statement could not even be built */
+};
+
+/* ---- opening ---------------------------------------------------------------------------------------- */
+
+static MYSQL *connect_to(const struct config *c, const struct endpoint *e, char *error, size_t error_size)
+{
+    MYSQL *m = mysql_init(NULL);
+    if (!m) {
+        snprintf(error, error_size, "out of memory");
+        return NULL;
+    }
+    unsigned connect_s = (c->connect_timeout + 999) / 1000, io_s = READ_TIMEOUT_S;
+    my_bool no = 0;
+    unsigned protocol = e->is_unix ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
+    mysql_optionsv(m, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s);
+    mysql_optionsv(m, MYSQL_OPT_READ_TIMEOUT, &io_s);
+    mysql_optionsv(m, MYSQL_OPT_WRITE_TIMEOUT, &io_s);
+    mysql_optionsv(m, MYSQL_OPT_RECONNECT, &no);
+    mysql_optionsv(m, MYSQL_OPT_LOCAL_INFILE, NULL);
+    mysql_optionsv(m, MYSQL_OPT_PROTOCOL, &protocol);
+    mysql_optionsv(m, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    mysql_optionsv(m, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "crossfade control");
+    if (mysql_real_connect(m, e->is_unix ? NULL : e->host, c->control_user, c->control_password, NULL,
+                           e->is_unix ? 0 : (unsigned)atoi(e->port), e->is_unix ? e->path : NULL, 0))
+        return m;
+    snprintf(error, error_size, "%s: %s (%u)", e->text, mysql_error(m), mysql_errno(m));
+    mysql_close(m);
+    return NULL;
+}
+
+/* Fixes the session, and reads what the server is. Metadata locks are waited for shortly: a client's long
+ * transaction must not make a queue behind us. */
+static bool set_up(struct db *d)
+{
+    struct db_result r;
+    if (!db_runf(d, "SET NAMES utf8mb4") ||
+        !db_runf(d,
+                 "SET SESSION sql_mode = '" DB_SQL_MODE "', time_zone = '" DB_TIME_ZONE "', autocommit = 1,"
+                 " lock_wait_timeout = 5, innodb_lock_wait_timeout = 2, wait_timeout = 3600") ||
+        !db_queryf(d, &r,
+                   "SELECT @@version, @@lower_case_table_names, @@max_allowed_packet,"
+                   " @@log_bin AND @@binlog_format = 'STATEMENT'"))
+        return false;
+    const db_field *f = db_next(&r);
+    if (f) {
+        struct db_server *s = &d->server;
+        unsigned major = 0, minor = 0, patch = 0;
+        db_text(f[0], s->version_text, sizeof(s->version_text));
+        sscanf(s->version_text, "%u.%u.%u", &major, &minor, &patch);
+        s->mariadb = strstr(s->version_text, "MariaDB") != NULL;
+        s->version = major * 10000 + minor * 100 + patch;
+        s->fold_table_names = db_u64(f[1]) != 0;
+        s->max_allowed_packet = db_u64(f[2]);
+        s->statement_binlog = db_u64(f[3]) != 0;
+    }
+    db_end(&r);
+    return f != NULL;
+}
+
+struct db *db_open(const struct config *c, char *error, size_t error_size)
+{
+    snprintf(error, error_size, "no backend is configured");
+    struct db *d = calloc(1, sizeof(*d));
+    if (!d) {
+        snprintf(error, error_size, "out of memory");
+        return NULL;
+    }
+    for (size_t i = 0; i < c->backend_count && !d->mysql; i++)
+        d->mysql = connect_to(c, &c->backends[i], error, error_size);
+    if (!d->mysql) {
+        free(d);
+        return NULL;
+    }
+    if (!set_up(d)) {
+        snprintf(error, error_size, "%s", db_error(d));
+        db_close(d);
+        return NULL;
+    }
+    return d;
+}
+
+void db_close(struct db *d)
+{
+    if (!d)
+        return;
+    mysql_close(d->mysql);
+    free(d);
+}
+
+const struct db_server *db_server(const struct db *d)
+{
+    return &d->server;
+}
+
+unsigned long db_thread_id(const struct db *d)
+{
+    return mysql_thread_id(d->mysql);
+}
+
+bool db_kill_query(struct db *d, unsigned long thread_id)
+{
+    return db_runf(d, "KILL QUERY %lu", thread_id);
+}
+
+/* ---- statements ------------------------------------------------------------------------------------- */
+
+bool db_run(struct db *d, struct span sql)
+{
+    d->out_of_memory = false;
+    if (mysql_real_query(d->mysql, sql.ptr, sql.len))
+        return false;
+    MYSQL_RES *r = mysql_store_result(d->mysql); /* of a statement that gives rows though nobody asked */
+    if (r)
+        mysql_free_result(r);
+    return mysql_errno(d->mysql) == 0;
+}
+
+bool db_run_buf(struct db *d, struct buf *sql)
+{
+    bool ok = !buf_failed(sql) && db_run(d, buf_span(sql));
+    d->out_of_memory = buf_failed(sql);
+    buf_free(sql);
+    return ok;
+}
+
+/* printf into a buffer; the format is the caller's, which the compiler has checked. */
+static void __attribute__((format(printf, 2, 0))) format_sql(struct buf *b, const char *fmt, va_list ap)
+{
+    va_list again;
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, again);
+    va_end(again);
+    if (n >= 0 && buf_reserve(b, (size_t)n + 1)) {
+        vsnprintf(b->data + b->end, (size_t)n + 1, fmt, ap);
+        b->end += (size_t)n;
+    }
+}
+
+bool db_runf(struct db *d, const char *fmt, ...)
+{
+    struct buf b = BUF_INIT;
+    va_list ap;
+    va_start(ap, fmt);
+    format_sql(&b, fmt, ap);
+    va_end(ap);
+    return db_run_buf(d, &b);
+}
+
+uint64_t db_affected(const struct db *d)
+{
+    return mysql_affected_rows(d->mysql);
+}
+
+uint64_t db_insert_id(const struct db *d)
+{
+    return mysql_insert_id(d->mysql);
+}
+
+bool db_query(struct db *d, struct span sql, struct db_result *out)
+{
+    *out = (struct db_result){0};
+    d->out_of_memory = false;
+    if (mysql_real_query(d->mysql, sql.ptr, sql.len))
+        return false;
+    MYSQL_RES *r = mysql_store_result(d->mysql);
+    if (!r)
+        return false;
+    if (mysql_num_fields(r) > DB_MAX_FIELDS) {
+        mysql_free_result(r);
+        return false;
+    }
+    *out = (struct db_result){r, (size_t)mysql_num_rows(r), mysql_num_fields(r), {{0}}};
+    return true;
+}
+
+bool db_query_buf(struct db *d, struct buf *sql, struct db_result *out)
+{
+    *out = (struct db_result){0};
+    bool ok = !buf_failed(sql) && db_query(d, buf_span(sql), out);
+    d->out_of_memory = buf_failed(sql);
+    buf_free(sql);
+    return ok;
+}
+
+bool db_queryf(struct db *d, struct db_result *out, const char *fmt, ...)
+{
+    struct buf b = BUF_INIT;
+    va_list ap;
+    va_start(ap, fmt);
+    format_sql(&b, fmt, ap);
+    va_end(ap);
+    return db_query_buf(d, &b, out);
+}
+
+const db_field *db_next(struct db_result *r)
+{
+    MYSQL_ROW row = r->handle ? mysql_fetch_row(r->handle) : NULL;
+    if (!row)
+        return NULL;
+    const unsigned long *lengths = mysql_fetch_lengths(r->handle);
+    for (size_t i = 0; i < r->columns; i++)
+        r->fields[i] = (db_field){row[i], row[i] ? lengths[i] : 0};
+    return r->fields;
+}
+
+void db_end(struct db_result *r)
+{
+    if (r->handle)
+        mysql_free_result(r->handle);
+    *r = (struct db_result){0};
+}
+
+uint64_t db_u64(db_field f)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < f.len && f.ptr[i] >= '0' && f.ptr[i] <= '9'; i++)
+        n = n * 10 + (uint64_t)(f.ptr[i] - '0');
+    return n;
+}
+
+void db_text(db_field f, char *out, size_t out_size)
+{
+    size_t n = f.len < out_size ? f.len : out_size - 1;
+    if (n)
+        memcpy(out, f.ptr, n);
+    out[n] = '\0';
+}
+
+unsigned db_errno(const struct db *d)
+{
+    return d->out_of_memory ? CLIENT_OUT_OF_MEMORY : mysql_errno(d->mysql);
+}
+
+const char *db_error(const struct db *d)
+{
+    return d->out_of_memory ? "out of memory" : mysql_error(d->mysql);
+}
+
+bool db_lost(const struct db *d)
+{
+    static const unsigned codes[] = {ER_CR_SERVER_GONE, ER_CR_SERVER_LOST, ER_CONNECTION_KILLED,
+                                     ER_SERVER_SHUTDOWN};
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+        if (mysql_errno(d->mysql) == codes[i])
+            return true;
+    return false;
+}
+
+/* ---- building SQL ----------------------------------------------------------------------------------- */
+
+void sql_name(struct buf *b, struct span name)
+{
+    buf_add_byte(b, '`');
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.ptr[i] == '`')
+            buf_add_byte(b, '`');
+        buf_add_byte(b, (unsigned char)name.ptr[i]);
+    }
+    buf_add_byte(b, '`');
+}
+
+static bool is_plain(struct span text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        if (c < 0x20 || c > 0x7e || c == '\'' || c == '\\')
+            return false;
+    }
+    return true;
+}
+
+void sql_string(struct buf *b, struct span text)
+{
+    if (is_plain(text)) {
+        buf_add_byte(b, '\'');
+        buf_add_span(b, text);
+        buf_add_byte(b, '\'');
+        return;
+    }
+    buf_add_str(b, "_utf8mb4 0x");
+    for (size_t i = 0; i < text.len; i++)
+        buf_printf(b, "%02X", (unsigned char)text.ptr[i]);
+}
