@@ -1,0 +1,44 @@
+/* The packets of connecting: the server's greeting, the client's handshake response, COM_CHANGE_USER.
+ *
+ * The relay lets a client and a server authenticate each other and only listens; the two things it changes
+ * are capability bits that it could not follow, in place, so that no length moves. Layouts: MariaDB,
+ * "1 - Connecting: Connection" (initial handshake packet, handshake response packet); "2 - Text Protocol:
+ * COM_CHANGE_USER". */
+#ifndef PROTOCOL_HANDSHAKE_H
+#define PROTOCOL_HANDSHAKE_H
+
+#include "protocol/packet.h"
+
+struct greeting {
+    struct span version; /* with MariaDB's "5.5.5-" prefix, if any */
+    uint32_t connection_id;
+    uint64_t capabilities; /* with MariaDB's extended ones */
+    uint32_t status;
+    bool mariadb;            /* by the version's text */
+    uint32_t version_number; /* 101119; 0: not understood */
+};
+
+/* Reads the payload of a greeting of protocol 10. false: it is none. */
+bool greeting_parse(struct span payload, struct greeting *out);
+
+/* Clears in the payload every capability that is not in `keep`. The payload has been parsed before. */
+void greeting_mask(char *payload, size_t len, uint64_t keep);
+
+struct login {
+    uint64_t capabilities; /* with MariaDB's extended ones, where `server` has them */
+    uint32_t collation;
+    struct span user, database; /* in the payload; empty: none */
+    struct span program;        /* connection attribute program_name; empty: none */
+};
+
+/* Reads a handshake response of protocol 4.1 to a server with the capabilities `server`. false: it is
+ * none, or it asks for TLS (a short packet with CLIENT_SSL). */
+bool login_parse(struct span payload, uint64_t server, struct login *out);
+
+/* Puts other capabilities into the payload of a handshake response, which has been parsed before. */
+void login_set_capabilities(char *payload, size_t len, uint64_t capabilities, uint64_t server);
+
+/* Reads COM_CHANGE_USER (payload from the command byte) of a connection with these capabilities. */
+bool change_user_parse(struct span payload, uint64_t capabilities, struct login *out);
+
+#endif
