@@ -29,6 +29,10 @@ struct workers;
 
 /* What the session floor gives to this one. Called in the worker's thread. */
 struct session_ops {
+    /* Once, before the worker's loop begins: what the sessions of one worker share. NULL: out of memory. */
+    void *(*open)(struct worker *w);
+    /* Once, behind the loop; every session has ended. */
+    void (*close)(struct worker *w);
     /* A client was accepted on `fd` (non-blocking, owned by the callee from here); `client` is its address
      * as text. Every call must be followed by one worker_session_ended(), sooner or later. */
     void (*start)(struct worker *w, int fd, const char *client);

@@ -1,0 +1,36 @@
+/* What a session asks of the worker that it lives in. All of it in the worker's own thread only. */
+#ifndef PROXY_NET_CONTEXT_H
+#define PROXY_NET_CONTEXT_H
+
+#include "proxy/net/backends.h"
+#include "proxy/net/worker.h"
+
+struct event_base *worker_base(struct worker *w);
+
+/* What session_ops.open gave. */
+void *worker_data(struct worker *w);
+
+/* A number that no other session of the process has. */
+uint64_t worker_session_id(struct worker *w);
+
+/* A session that session_ops.start began is over. */
+void worker_session_ended(struct worker *w);
+
+bool worker_draining(const struct worker *w);
+struct backends *worker_backends(struct worker *w);
+unsigned worker_connect_timeout(const struct worker *w); /* milliseconds */
+const struct control_hooks *worker_hooks(const struct worker *w);
+
+/* One adopted snapshot with the count of who holds it. */
+struct generation;
+
+/* Pins the newest snapshot that the worker adopted. Every pin is given back by worker_unpin(). */
+struct generation *worker_pin(struct worker *w);
+/* One more pin on a generation that is pinned. */
+void generation_pin_again(struct generation *g);
+void worker_unpin(struct worker *w, struct generation *g);
+
+const struct snapshot *generation_snapshot(const struct generation *g);
+bool generation_is_newest(const struct worker *w, const struct generation *g);
+
+#endif

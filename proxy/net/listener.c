@@ -1,0 +1,210 @@
+/* The listening sockets; see listener.h. */
+#include "proxy/net/listener.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config/log.h"
+#include "proxy/net/sockets.h"
+
+#define BACKLOG       4096
+#define ACCEPT_BATCH  64 /* clients taken at one wake-up, so that signals are seen between */
+#define PAUSE_SECONDS 1  /* after file descriptors ran out */
+
+struct listener {
+    int fd;
+    struct event *readable, *pause;
+    char *path; /* of a Unix socket, to remove */
+    struct listeners *all;
+};
+
+struct listeners {
+    struct event_base *base;
+    struct workers *workers;
+    struct listener *list;
+    size_t count;
+};
+
+/* Out of descriptors or memory: the waiting client would wake us for ever. */
+static void pause_accepting(struct listener *l, int error)
+{
+    log_error("accept: %s; trying again in %d s", strerror(error), PAUSE_SECONDS);
+    event_del(l->readable);
+    event_add(l->pause, &(struct timeval){PAUSE_SECONDS, 0});
+}
+
+static void on_pause_over(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct listener *l = arg;
+    event_add(l->readable, NULL);
+}
+
+static void on_client(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    struct listener *l = arg;
+    for (int i = 0; i < ACCEPT_BATCH; i++) {
+        struct address from = {.len = sizeof from.addr};
+        int client = accept4(fd, (struct sockaddr *)&from.addr, &from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (client < 0) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+                pause_accepting(l, errno);
+            if (errno == EINTR || errno == ECONNABORTED)
+                continue;
+            return;
+        }
+        socket_options(client);
+        char text[64];
+        address_text(&from, text, sizeof text);
+        workers_accept(l->all->workers, client, text);
+    }
+}
+
+/* A socket file that nobody answers on is left over from a process that died. */
+static bool remove_stale(const struct address *a, const char *path)
+{
+    struct stat st;
+    if (lstat(path, &st))
+        return errno == ENOENT;
+    if (!S_ISSOCK(st.st_mode)) {
+        errno = EEXIST;
+        return false;
+    }
+    int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool dead =
+        probe >= 0 && connect(probe, (const struct sockaddr *)&a->addr, a->len) && errno == ECONNREFUSED;
+    if (probe >= 0)
+        close(probe);
+    if (dead && unlink(path) == 0)
+        return true;
+    errno = EADDRINUSE;
+    return false;
+}
+
+/* Binds and listens; the socket, or -1 with errno. */
+static int open_at(const struct address *a, const char *path)
+{
+    if (path && !remove_stale(a, path))
+        return -1;
+    int fd = socket(a->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
+    if (fd < 0)
+        return -1;
+    if (!path)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (a->addr.ss_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    if (bind(fd, (const struct sockaddr *)&a->addr, a->len) || listen(fd, BACKLOG) ||
+        (path && chmod(path, 0777))) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+static bool add_listener(struct listeners *ls, const struct address *a, const char *path)
+{
+    struct listener *grown = realloc(ls->list, (ls->count + 1) * sizeof *grown);
+    if (!grown)
+        return false;
+    ls->list = grown;
+    struct listener *l = &grown[ls->count];
+    *l = (struct listener){.fd = open_at(a, path)};
+    if (l->fd < 0)
+        return false;
+    l->path = path ? strdup(path) : NULL;
+    ls->count++;
+    return true;
+}
+
+/* All addresses of an endpoint; the reason in `error` when one fails. */
+static bool open_endpoint(struct listeners *ls, const struct endpoint *e, char *error, size_t error_size)
+{
+    struct address a;
+    if (e->is_unix) {
+        if (address_of_path(e->path, &a) && add_listener(ls, &a, e->path))
+            return true;
+        snprintf(error, error_size, "listen %s: %s", e->text, strerror(errno));
+        return false;
+    }
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found = NULL;
+    int bad = getaddrinfo(*e->host && strcmp(e->host, "*") ? e->host : NULL, e->port, &hints, &found);
+    if (bad) {
+        snprintf(error, error_size, "listen %s: %s", e->text, gai_strerror(bad));
+        return false;
+    }
+    bool good = true;
+    for (struct addrinfo *i = found; i && good; i = i->ai_next) {
+        memset(&a, 0, sizeof a);
+        memcpy(&a.addr, i->ai_addr, i->ai_addrlen);
+        a.len = i->ai_addrlen;
+        good = add_listener(ls, &a, NULL);
+    }
+    if (!good)
+        snprintf(error, error_size, "listen %s: %s", e->text, strerror(errno));
+    freeaddrinfo(found);
+    return good;
+}
+
+/* Only now, when the array moves no more, do events point into it. */
+static bool begin_accepting(struct listeners *ls)
+{
+    for (size_t i = 0; i < ls->count; i++) {
+        struct listener *l = &ls->list[i];
+        l->all = ls;
+        l->readable = event_new(ls->base, l->fd, EV_READ | EV_PERSIST, on_client, l);
+        l->pause = evtimer_new(ls->base, on_pause_over, l);
+        if (!l->readable || !l->pause || event_add(l->readable, NULL))
+            return false;
+    }
+    return true;
+}
+
+struct listeners *listeners_open(struct event_base *base, struct workers *ws, const struct config *config,
+                                 char *error, size_t error_size)
+{
+    struct listeners *ls = calloc(1, sizeof *ls);
+    if (!ls) {
+        snprintf(error, error_size, "out of memory");
+        return NULL;
+    }
+    ls->base = base;
+    ls->workers = ws;
+    bool good = true;
+    for (size_t i = 0; i < config->listen_count && good; i++)
+        good = open_endpoint(ls, &config->listen[i], error, error_size);
+    if (good && !begin_accepting(ls)) {
+        good = false;
+        snprintf(error, error_size, "out of memory");
+    }
+    if (good)
+        return ls;
+    listeners_close(ls);
+    return NULL;
+}
+
+void listeners_close(struct listeners *ls)
+{
+    if (!ls)
+        return;
+    for (size_t i = 0; i < ls->count; i++) {
+        struct listener *l = &ls->list[i];
+        if (l->readable)
+            event_free(l->readable);
+        if (l->pause)
+            event_free(l->pause);
+        close(l->fd);
+        if (l->path)
+            unlink(l->path);
+        free(l->path);
+    }
+    free(ls->list);
+    free(ls);
+}
