@@ -3,7 +3,7 @@
 import pymysql
 import pytest
 
-from harness import Failure, Process, shop, twin, wait_until
+from harness import Client, ClientError, Failure, Process, shop, twin, wait_until
 
 
 def test_server_serves_the_shop(server, database):
@@ -68,3 +68,27 @@ def test_wrong_password_fails_direct(server):
     with pytest.raises(pymysql.err.OperationalError) as refused:
         server.connect(password="wrong")
     assert refused.value.args[0] == 1045
+
+
+def test_the_c_client_speaks_both_protocols(server, database):
+    name = database()
+    shop.create(server, name, users=5)
+    with Client(port=server.port, database=name) as client:
+        assert client.query("SELECT 1; SELECT NULL, 'a\tb\n'") == [("1",), (None, "a\tb\n")]
+        assert client.prepare("s", "SELECT id, fullname FROM users WHERE id = ? OR ? IS NOT NULL")[0] == ["P", "2", "2"]
+        assert [row[0] for row in client.execute("s", 3, None)] == ["3"]
+        assert [row[0] for row in client.again("s", 4, None)] == ["4"]
+        client.check("open", "s", "2", "int:0", "int:1")
+        assert len(client.rows(client.check("fetch", "s", "3"))) == 3
+        assert len(client.rows(client.check("fetch", "s"))) == 2
+        client.prepare("w", "UPDATE users SET fullname = ? WHERE id = ?")
+        client.check("long", "w", 0, "abc ", 20, "long:", "int:2")
+        client.check("run", "w")
+        assert client.query("SELECT LENGTH(fullname) FROM users WHERE id = 2") == [("80",)]
+        assert client.affected("w", "Ada L", 1) == 1
+        with pytest.raises(ClientError) as error:
+            client.query("SELECT nothing")
+        assert error.value.number == 1054
+        client.check("change_user", "app", "app secret", name)
+        for words in (["reset"], ["ping"], ["stat"], ["db", name], ["list_fields", "users"], ["option", "off"]):
+            client.check(*words)

@@ -11,6 +11,7 @@ ports, ends with its owner (`with`, or close()), and dies with the Python proces
 """
 
 from . import shop, twin
+from .client import Client, ClientError
 from .ctl import Ctl, CtlError
 from .process import Failure, Process, free_port, repository, wait_until
 from .proxy import Migration, Proxy
@@ -18,6 +19,6 @@ from .server import Server
 from .twin import Twin
 
 __all__ = [
-    "Ctl", "CtlError", "Failure", "Migration", "Process", "Proxy", "Server", "Twin", "free_port", "repository",
+    "Client", "ClientError", "Ctl", "CtlError", "Failure", "Migration", "Process", "Proxy", "Server", "Twin", "free_port", "repository",
     "shop", "twin", "wait_until",
 ]
