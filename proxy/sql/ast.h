@@ -68,7 +68,8 @@ enum expr_kind {
     EXPR_USER_VAR, /* @name, @'name' */
     EXPR_SYS_VAR,  /* @@[scope.]name */
     EXPR_FUNC, /* name(args), also keyword functions (CAST, TRIM(… FROM …), EXTRACT, CURRENT_TIMESTAMP) */
-    EXPR_OP,   /* any operator; op tells which where it matters; operands in args */
+    EXPR_OP,   /* any operator; op tells which where it matters; operands in args. A chain of one operator
+                  that groups from the left (a + b + c, a AND b AND c) is one node with all its operands */
     EXPR_CASE, /* all its parts, in order, in args */
     EXPR_PAREN,      /* ( one expression ) */
     EXPR_ROW,        /* (a, b, …) and ROW(a, b, …) */
@@ -122,6 +123,7 @@ struct expr {
     bool distinct;      /* EXPR_FUNC: aggregate with DISTINCT */
     bool windowed;      /* EXPR_FUNC: has an OVER clause (its parts are in `window`) */
     bool has_query;     /* a subquery is somewhere below (or is this) */
+    uint16_t height;    /* of the tree below, subqueries included; bounded, so that walks may recurse */
     struct range range; /* all of it, from its first token to its last */
     struct name db, table,
         name;            /* COLUMN, STAR: the parts given. FUNC: [db.]name in db and name. vars: name */
@@ -152,6 +154,7 @@ struct table_ref {
     bool lateral;
     struct expr *exprs; /* FOR SYSTEM_TIME bounds; JSON_TABLE's arguments */
     bool system_time;   /* FOR SYSTEM_TIME was given */
+    bool portion;       /* FOR PORTION OF was given (UPDATE, DELETE) */
     struct range
         clauses; /* TABLE_NAMED: what follows the name but the alias (PARTITION, hints); may be empty */
     enum join_type join; /* TABLE_JOIN */
@@ -297,7 +300,8 @@ struct update_stmt {
 struct delete_stmt {
     struct with *with;
     bool ignore;
-    bool multi; /* DELETE a, b FROM … / DELETE FROM a USING … */
+    bool multi;   /* DELETE a, b FROM … / DELETE FROM a USING … */
+    bool history; /* DELETE HISTORY */
     struct table_name_list *targets;
     struct table_ref *tables;
     struct expr *where;

@@ -1,0 +1,71 @@
+/* A session's sql_mode and character set, as far as the lexer and the parser depend on them. */
+#include "proxy/sql/parser.h"
+
+/* A mode's name and the bits that it stands for: the combination modes switch others on. */
+static const struct {
+    struct span name;
+    uint32_t bits;
+} modes[] = {
+    {SPAN("ANSI_QUOTES"), SQL_ANSI_QUOTES},
+    {SPAN("NO_BACKSLASH_ESCAPES"), SQL_NO_BACKSLASH_ESCAPES},
+    {SPAN("PIPES_AS_CONCAT"), SQL_PIPES_AS_CONCAT},
+    {SPAN("HIGH_NOT_PRECEDENCE"), SQL_HIGH_NOT_PRECEDENCE},
+    {SPAN("IGNORE_SPACE"), SQL_IGNORE_SPACE},
+    {SPAN("SIMULTANEOUS_ASSIGNMENT"), SQL_SIMULTANEOUS},
+    {SPAN("ANSI"), SQL_ANSI_QUOTES | SQL_PIPES_AS_CONCAT | SQL_IGNORE_SPACE},
+    {SPAN("ORACLE"), SQL_ANSI_QUOTES | SQL_PIPES_AS_CONCAT | SQL_IGNORE_SPACE | SQL_ORACLE},
+    {SPAN("MSSQL"), SQL_ANSI_QUOTES | SQL_PIPES_AS_CONCAT | SQL_IGNORE_SPACE},
+    {SPAN("DB2"), SQL_ANSI_QUOTES | SQL_PIPES_AS_CONCAT | SQL_IGNORE_SPACE},
+    {SPAN("MAXDB"), SQL_ANSI_QUOTES | SQL_PIPES_AS_CONCAT | SQL_IGNORE_SPACE},
+    {SPAN("POSTGRESQL"), SQL_ANSI_QUOTES | SQL_PIPES_AS_CONCAT | SQL_IGNORE_SPACE},
+    {SPAN("MYSQL323"), SQL_HIGH_NOT_PRECEDENCE},
+    {SPAN("MYSQL40"), SQL_HIGH_NOT_PRECEDENCE},
+};
+
+static const struct {
+    struct span name;
+    enum sql_charset charset;
+} charsets[] = {
+    {SPAN("sjis"), CHARSET_SJIS}, {SPAN("cp932"), CHARSET_SJIS},      {SPAN("big5"), CHARSET_BIG5},
+    {SPAN("gbk"), CHARSET_GBK},   {SPAN("gb18030"), CHARSET_GB18030},
+};
+
+static struct span trimmed(struct span s)
+{
+    while (s.len && s.ptr[0] == ' ') {
+        s.ptr++;
+        s.len--;
+    }
+    while (s.len && s.ptr[s.len - 1] == ' ')
+        s.len--;
+    return s;
+}
+
+static uint32_t mode_bits(struct span name)
+{
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
+        if (span_ieq(name, modes[i].name))
+            return modes[i].bits;
+    return 0;
+}
+
+uint32_t sql_modes_of(struct span sql_mode)
+{
+    uint32_t bits = 0;
+    size_t start = 0;
+    for (size_t i = 0; i <= sql_mode.len; i++) {
+        if (i < sql_mode.len && sql_mode.ptr[i] != ',')
+            continue;
+        bits |= mode_bits(trimmed((struct span){sql_mode.ptr + start, i - start}));
+        start = i + 1;
+    }
+    return bits;
+}
+
+enum sql_charset sql_charset_of(struct span name)
+{
+    for (size_t i = 0; i < sizeof charsets / sizeof *charsets; i++)
+        if (span_ieq(name, charsets[i].name))
+            return charsets[i].charset;
+    return CHARSET_ASCII_SAFE;
+}

@@ -1,0 +1,103 @@
+/* From bytes to tokens, the way the servers' own lexer cuts them.
+ *
+ * One function, lex_next(), gives the next token's type and length. It allocates nothing, works on pointer
+ * and length (a text may hold NUL bytes), and always moves on: the tokens, blanks and comments included,
+ * tile the text. What is malformed (an unterminated string, a stray control byte) is one TOK_BAD.
+ *
+ * It follows the session: sql_mode decides what "x" and a backslash are, the client's character set which
+ * byte pairs are one character, and the server's version which executable comments are SQL: of those, the
+ * opening and the closing are TOK_COMMENT and the tokens between them count. */
+#ifndef PROXY_SQL_LEXER_H
+#define PROXY_SQL_LEXER_H
+
+#include "proxy/sql/parser.h"
+
+/* Single-character tokens have their character as type; the others: */
+enum token_type {
+    TOK_END = 256, /* the text's end: length 0 */
+    TOK_BAD,
+    TOK_SPACE,
+    TOK_COMMENT,
+    TOK_WORD,     /* an identifier without quotes, or a keyword */
+    TOK_QUOTED,   /* `x`, and "x" under ANSI_QUOTES */
+    TOK_STRING,   /* 'x', "x" */
+    TOK_NATIONAL, /* N'x' */
+    TOK_HEX,      /* x'1f', 0x1f */
+    TOK_BIT,      /* b'01', 0b01 */
+    TOK_INT,
+    TOK_DECIMAL,
+    TOK_FLOAT,
+    TOK_NULL,     /* \N */
+    TOK_USER_VAR, /* @name, @'name', @`name`, @ alone */
+    TOK_AT_AT,    /* @@ of a system variable; the names follow */
+    TOK_ASSIGN,   /* := */
+    TOK_ARROW,    /* -> */
+    TOK_ARROW2,   /* ->> */
+    TOK_EQUAL,    /* <=> */
+    TOK_LE,
+    TOK_GE,
+    TOK_NE,      /* <> != */
+    TOK_SHL,     /* << */
+    TOK_SHR,     /* >> */
+    TOK_AND_AND, /* && */
+    TOK_OR_OR,   /* || */
+};
+
+struct token {
+    uint16_t type;
+    bool plain;  /* TOK_WORD next to a dot: a name, never a keyword */
+    bool folded; /* strings and quoted names: holds a doubled quote or an escape that must be undone */
+    uint32_t off, len;
+};
+
+struct lexer {
+    const char *text;
+    uint32_t len, pos;
+    const struct sql_dialect *dialect;
+    bool in_executable; /* within an executable comment: the next star-slash closes it */
+    bool after_dot;     /* the last token was a dot that joins names */
+    bool after_name;    /* the last token was a name, so that a dot right behind it joins */
+};
+
+void lex_init(struct lexer *lx, const struct sql_dialect *dialect, struct span text);
+
+/* The token at lx->pos, of any type; TOK_END (length 0) at the end, again and again. */
+struct token lex_next(struct lexer *lx);
+
+/* The next token that is neither blank nor comment. */
+struct token lex_next_significant(struct lexer *lx);
+
+/* Bytes of the multi-byte character that begins at p (p < end): 1 for everything that is not the whole,
+ * valid beginning of one. CHARSET_ASCII_SAFE: always 1, since no byte of its characters can be mistaken. */
+uint32_t charset_length(enum sql_charset charset, const char *p, const char *end);
+
+/* Character classes of the lexer, by byte. */
+enum {
+    CLASS_SPACE = 1 << 0, /* blanks and control characters but NUL */
+    CLASS_IDENT = 1 << 1, /* may stand in a name without quotes */
+    CLASS_DIGIT = 1 << 2,
+    CLASS_HEX = 1 << 3,
+};
+extern const uint8_t lex_class[256];
+
+static inline bool lex_is(char c, int class)
+{
+    return lex_class[(unsigned char)c] & class;
+}
+
+/* The end of a string or quoted name whose opening quote is p[0], behind its closing quote; NULL when it
+ * has none. *folded is set where a quote is doubled or a backslash escapes. */
+const char *lex_quoted_end(const struct sql_dialect *d, const char *p, const char *end, bool identifier,
+                           bool *folded);
+
+/* The end of what begins with slash-star at p: a whole comment, or the opening of an executable comment that
+ * this server runs (*executable). NULL: unterminated. */
+const char *lex_comment_end(const struct sql_dialect *d, const char *p, const char *end, bool *executable);
+
+/* Whether "--" at p begins a comment: a blank, a control byte or the end must follow. */
+static inline bool lex_is_dash_comment(const char *p, const char *end)
+{
+    return end - p >= 2 && p[1] == '-' && (end - p == 2 || (unsigned char)p[2] <= ' ' || p[2] == 0x7f);
+}
+
+#endif
