@@ -1,0 +1,401 @@
+"""The relay with no migration: whatever a client does gives what the server alone would give."""
+
+import concurrent.futures
+import hashlib
+import subprocess
+
+import pymysql
+import pytest
+from pymysql.constants import CLIENT
+
+from harness import Client, ClientError, Proxy, shop, twin, wait_until
+from harness.wire import MAX_PAYLOAD, Wire
+
+
+@pytest.fixture(scope="module")
+def proxy_(server):
+    with Proxy(server) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def accounts(server):
+    """Accounts of every authentication that a relay can carry without TLS; each with the password `secret`."""
+    made = {"native": "mysql_native_password USING PASSWORD('secret')", "ed25519": "ed25519 USING PASSWORD('secret')",
+            "either": "ed25519 USING PASSWORD('other') OR mysql_native_password USING PASSWORD('secret')"}
+    for user, how in made.items():
+        server.query(f"CREATE USER '{user}'@'%' IDENTIFIED VIA {how}")
+        server.query(f"GRANT SELECT ON *.* TO '{user}'@'%'")
+    server.query("CREATE USER 'nobody'@'%'")
+    server.query("CREATE USER 'locked'@'%' IDENTIFIED BY 'secret' ACCOUNT LOCK")
+    yield [*made]
+    for user in [*made, "nobody", "locked"]:
+        server.query(f"DROP USER '{user}'@'%'")
+
+
+def command_line(port, user, password, *options):
+    """The `mariadb` client, with its own plugins: (status, output)."""
+    done = subprocess.run(["mariadb", "--no-defaults", "--protocol=tcp", "--host=127.0.0.1", f"--port={port}",
+                           f"--user={user}", f"--password={password}", "--batch", "--skip-column-names", *options,
+                           "-e", "SELECT CURRENT_USER()"], capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, (done.stdout + done.stderr).strip()
+
+
+# ---- authentication ----
+
+@pytest.mark.parametrize("default_auth", ["", "mysql_native_password", "client_ed25519"])
+@pytest.mark.parametrize("password", ["secret", "wrong", ""])
+def test_every_plugin_with_and_without_a_switch(server, proxy_, accounts, default_auth, password):
+    options = [f"--default-auth={default_auth}"] if default_auth else []
+    for user in accounts:
+        direct = command_line(server.port, user, password, *options)
+        assert command_line(proxy_.port, user, password, *options) == direct
+        if password == "secret":
+            assert direct == (0, f"{user}@%")
+        else:
+            assert direct[0] == 1 and "ERROR 1045" in direct[1]
+
+
+def login_error(port, **options):
+    try:
+        pymysql.connect(host="127.0.0.1", port=port, **options).close()
+    except pymysql.MySQLError as error:
+        return error.args
+    return None
+
+
+@pytest.mark.parametrize("options", [
+    {"user": "app", "password": "wrong"}, {"user": "app", "password": ""}, {"user": "no such user", "password": "x"},
+    {"user": "locked", "password": "secret"}, {"user": "nobody", "password": ""},
+    {"user": "native", "password": "secret", "database": "no_such_database"},
+    {"user": "nobody", "password": "", "database": "mysql"},
+])
+def test_the_servers_own_login_error(server, proxy_, accounts, options):
+    direct = login_error(server.port, **options)
+    assert login_error(proxy_.port, **options) == direct
+    assert (direct is None) == (options == {"user": "nobody", "password": ""})
+
+
+def test_a_host_that_is_blocked_by_errors_is_not_made_by_the_proxy(proxy_):
+    """Clients that leave in the handshake must not count as the proxy host's connect errors for ever."""
+    for _ in range(20):
+        with Wire(proxy_.port) as wire:
+            wire.receive()
+    with proxy_.connect() as connection:
+        connection.ping()
+
+
+# ---- commands ----
+
+def command_script(database):
+    """Requests of the C client whose answers do not depend on the run."""
+    return [
+        ("query", f"USE {database}"), ("query", "SELECT DATABASE(), @@autocommit, CONNECTION_ID() > 0"),
+        ("ping",), ("stat",), ("db", database), ("db", "no_such_database"), ("list_fields", "users"),
+        ("query", "SELECT 1; SELECT 2, NULL; DO 0"), ("option", "off"), ("query", "SELECT 1; SELECT 2"),
+        ("option", "on"), ("query", "SELECT 1; SELECT nothing; SELECT 3"),
+        ("query", "CALL two_results(3)"), ("query", "SET @x = 5; SELECT @x"),
+        ("query", "INSERT INTO users (email, fullname) VALUES ('a', 'A'), ('b', 'B')"), ("info",),
+        ("query", "INSERT IGNORE INTO users (email, fullname) VALUES ('a', 'A'), ('c', 'C')"), ("info",),
+        ("query", "SHOW WARNINGS"), ("query", "SELECT LAST_INSERT_ID(), ROW_COUNT()"),
+        ("query", "UPDATE users SET visits = 1"), ("info",), ("query", "SELECT SQL_CALC_FOUND_ROWS id FROM users LIMIT 1"),
+        ("query", "SELECT FOUND_ROWS()"), ("query", ""), ("query", "SELECT"), ("query", "SELECT 'a\tb\\n', X'00FF'"),
+        ("prepare", "p", "SELECT ?, ? + 1, id FROM users WHERE id <= ? ORDER BY id"),
+        ("execute", "p", "str:x", "int:1", "int:3"), ("execute", "p", "null:", "double:1.5", "int:0"),
+        ("open", "p", "1", "str:y", "int:1", "int:3"), ("fetch", "p", "2"), ("fetch", "p"),
+        ("reset_statement", "p"), ("execute", "p", "str:x", "int:1", "int:1"), ("prepare", "bad", "SELECT nothing"),
+        ("prepare", "w", "INSERT INTO users (email, fullname) VALUES (?, ?)"),
+        ("long", "w", "1", "word ", "9", "str:long", "long:"), ("run", "w"), ("execute", "w", "str:long", "str:dup"),
+        ("query", "SELECT fullname FROM users WHERE email = 'long'"), ("close", "p"), ("close", "w"),
+        ("query", "CREATE TEMPORARY TABLE t (a INT); SET @x = 1, SESSION wait_timeout = 1234; BEGIN"),
+        ("reset",), ("query", "SELECT @x, @@wait_timeout = 1234, DATABASE(), @@in_transaction"),
+        ("query", "SELECT * FROM t"), ("query", "SET @x = 2"),
+        ("change_user", "app", "app secret", "mysql"), ("query", "SELECT @x, DATABASE(), CURRENT_USER()"),
+        ("change_user", "app", "wrong", "mysql"), ("query", "SELECT 1"),
+    ]
+
+
+def test_every_command_answers_as_the_server(server, proxy_, database):
+    answers = []
+    for port in (server.port, proxy_.port):
+        name = database("commands")
+        shop.create(server, name, users=4)
+        server.query(f"CREATE PROCEDURE {name}.two_results(n INT) BEGIN SELECT n; SELECT n + 1, 'b'; END")
+        with Client(port=port) as client:
+            answers.append([(words[0], [[field.replace(name, "NAME") for field in line]
+                                        for line in client(*words)])
+                            for words in command_script(name)])
+    assert answers[1] == answers[0]
+
+
+@pytest.mark.parametrize("user", ["ed25519", "native", "either"])
+def test_change_user_to_another_plugin(server, proxy_, accounts, user):
+    with Client(port=proxy_.port) as client:
+        client.check("change_user", user, "secret", "mysql")
+        assert client.query("SELECT CURRENT_USER(), DATABASE()") == [(f"{user}@%", "mysql")]
+        client.check("change_user", "app", "app secret", "")
+        assert client.query("SELECT CURRENT_USER()") == [("app@%",)]
+        with pytest.raises(ClientError) as error:
+            client.check("change_user", user, "wrong", "mysql")
+        assert error.value.number == 1045
+
+
+def test_kill_ends_the_session_that_was_meant(server, proxy_):
+    with Client(port=proxy_.port) as victim, Client(port=proxy_.port) as killer:
+        thread = victim.rows(victim("thread_id"))[0][0]
+        assert victim.query("SELECT CONNECTION_ID()") == [(thread,)]
+        killer.query(f"KILL {thread}")
+        wait_until(lambda: server.value(f"SELECT COUNT(*) FROM information_schema.processlist WHERE id = {thread}") == 0)
+        assert victim("query", "SELECT 1")[0][1] in ("2006", "2013", "1927")
+        assert killer.query("SELECT 1") == [("1",)]
+
+
+def test_a_long_query_is_killed_from_another_connection(proxy_):
+    with Client(port=proxy_.port) as victim, proxy_.connect() as killer:
+        thread = victim.rows(victim("thread_id"))[0][0]
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            running = pool.submit(victim, "query", "SELECT SLEEP(60)")
+            cursor = killer.cursor()
+
+            def sleeping():
+                cursor.execute("SELECT COUNT(*) FROM information_schema.processlist WHERE id = %s AND info LIKE %s",
+                               (thread, "SELECT SLEEP%"))
+                return cursor.fetchone()[0]
+
+            wait_until(sleeping, what="the query to run")
+            cursor.execute(f"KILL QUERY {thread}")
+            answer = running.result(60)
+        assert ["R", "1"] in answer or answer[-1][1] == "1317"
+        assert victim.query("SELECT 1") == [("1",)]
+
+
+# ---- statements and results of any size ----
+
+def outcome(connect, sql, **options):
+    with connect(**options) as connection:
+        return twin.run(connection, sql, metadata="all")
+
+
+@pytest.mark.parametrize("sql", [
+    "SELECT 1; SELECT 'two', NULL; SELECT 3 FROM DUAL WHERE 0; DO 1",
+    "SELECT 1; SELECT nothing; SELECT 3", ";", "SELECT 1;", "SELECT 1; ; SELECT 2", "/* only a comment */",
+    "SELECT 1 -- the end", "SELECT SLEEP(0.001), 2; SELECT REPEAT('x', 70000)",
+])
+def test_several_statements_in_one_text(server, proxy_, sql):
+    options = {"client_flag": CLIENT.MULTI_STATEMENTS}
+    assert outcome(proxy_.connect, sql, **options) == outcome(server.connect, sql, **options)
+
+
+# COM_QUERY's payload is one byte (the command) longer than its text; a row's, longer by its length's prefix.
+SIZES = [0, 250, 251, 65535, 65536, MAX_PAYLOAD - 1, MAX_PAYLOAD, MAX_PAYLOAD + 1, 2 * MAX_PAYLOAD - 1, 2 * MAX_PAYLOAD,
+         40 << 20]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_statement_of_any_size(proxy_, size):
+    shell = "SELECT MD5(''), LENGTH('')"
+    text = "x" * max(0, size - 1 - len("SELECT MD5('')"))
+    statement = f"SELECT MD5('{text}')"
+    assert size < len(shell) or 1 + len(statement) == size
+    with proxy_.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(statement)
+        assert cursor.fetchone()[0] == hashlib.md5(text.encode()).hexdigest()
+        cursor.execute("SELECT 1")
+        assert cursor.fetchone()[0] == 1
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_result_of_any_size(proxy_, size):
+    prefix = 9 if size - 9 > MAX_PAYLOAD else 4 if size - 4 > 65535 else 3 if size - 3 > 250 else 1
+    length = max(0, size - prefix)
+    with proxy_.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(f"SELECT REPEAT('y', {length}) UNION ALL SELECT 'last'")
+        rows = cursor.fetchall()
+    assert len(rows[0][0]) == length and set(rows[0][0]) <= {"y"} and rows[1][0] == "last"
+
+
+def test_a_big_insert_is_stored_whole(server, proxy_, database):
+    name = database("big")
+    server.query(f"CREATE TABLE {name}.b (id INT PRIMARY KEY, v LONGTEXT)")
+    text = "0123456789abcdef" * (20 << 16)
+    with proxy_.connect(database=name) as connection, connection.cursor() as cursor:
+        assert cursor.execute("INSERT INTO b VALUES (1, %s)", (text,)) == 1
+    assert server.value(f"SELECT MD5(v) FROM {name}.b") == hashlib.md5(text.encode()).hexdigest()
+
+
+def test_more_than_max_allowed_packet_gives_the_servers_error(server, proxy_):
+    def error(port):
+        with Wire(port) as wire:
+            wire.login()
+            try:
+                return wire.query("SELECT LENGTH('" + "x" * (65 << 20) + "')")[:3]
+            except (OSError, EOFError):
+                return b"closed"
+    # 1153 (0x0481), unless the server's reset of the connection overtook it.
+    assert {error(server.port), error(proxy_.port)} <= {b"\xff\x81\x04", b"closed"}
+
+
+def test_many_rows(server, proxy_, database):
+    name = database("rows")
+    sql = "SELECT seq, REPEAT('r', seq % 200), NULLIF(seq % 3, 0) FROM seq_1_to_200000"
+    results = []
+    for connect in (server.connect, proxy_.connect):
+        with connect(database=name) as connection, connection.cursor() as cursor:
+            cursor.execute(sql)
+            results.append(hashlib.md5(repr(cursor.fetchall()).encode()).hexdigest())
+    assert results[0] == results[1]
+
+
+# ---- LOAD DATA LOCAL ----
+
+@pytest.mark.parametrize("lines", [0, 1, 1000, 200000])
+def test_load_data_local(server, proxy_, database, tmp_path, lines):
+    path = tmp_path / "rows.csv"
+    path.write_text("".join(f"{i},Name {i} {'x' * (i % 50)}\n" for i in range(lines)))
+    outcomes = []
+    for connect in (server.connect, proxy_.connect):
+        name = database("load")
+        server.query(f"CREATE TABLE {name}.l (id INT PRIMARY KEY, v VARCHAR(100))")
+        with connect(database=name) as connection:
+            result = twin.run(connection, f"LOAD DATA LOCAL INFILE '{path}' INTO TABLE l FIELDS TERMINATED BY ','")
+            again = twin.run(connection, "SELECT COUNT(*), BIT_XOR(CRC32(CONCAT(id, v))) FROM l")
+        outcomes.append((result, again))
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[1][1].results[0]["rows"][0][0] == lines
+
+
+def test_load_data_local_of_a_missing_file(proxy_, server, database):
+    name = database("load")
+    server.query(f"CREATE TABLE {name}.l (id INT)")
+    with proxy_.connect(database=name) as connection, connection.cursor() as cursor:
+        with pytest.raises(pymysql.MySQLError):
+            cursor.execute("LOAD DATA LOCAL INFILE '/no/such/file' INTO TABLE l")
+        cursor.execute("SELECT COUNT(*) FROM l")
+        assert cursor.fetchone()[0] == 0
+
+
+# ---- listeners, many clients, flow ----
+
+def test_the_unix_socket_listens_too(proxy_):
+    with Client(socket=proxy_.socket) as client:
+        assert client.query("SELECT CURRENT_USER()") == [("app@%",)]
+
+
+def test_a_backend_on_a_unix_socket(server):
+    with Proxy(server, backend=f"unix:{server.socket}") as proxy:
+        server.query("CREATE OR REPLACE USER 'app'@'localhost' IDENTIFIED BY 'app secret'")
+        server.query("CREATE OR REPLACE USER 'crossfade'@'localhost' IDENTIFIED BY 'control secret'")
+        try:
+            with Client(port=proxy.port) as client:
+                assert client.query("SELECT USER()") == [("app@localhost",)]
+        finally:
+            server.query("DROP USER 'app'@'localhost', 'crossfade'@'localhost'")
+
+
+def test_many_clients_at_once(proxy_):
+    def work(number):
+        with proxy_.connect() as connection, connection.cursor() as cursor:
+            for i in range(20):
+                cursor.execute("SELECT %s, REPEAT(%s, 1000)", (number * 1000 + i, "z"))
+                assert cursor.fetchone()[0] == number * 1000 + i
+        return True
+
+    with concurrent.futures.ThreadPoolExecutor(50) as pool:
+        assert all(pool.map(work, range(100)))
+
+
+def test_a_slow_reader_is_waited_for_in_bounded_memory(server, proxy_):
+    with proxy_.connect() as connection:
+        connection.ping()
+    before = proxy_.rss_bytes()
+    size = 512 << 20
+    with Wire(proxy_.port, receive_buffer=65536) as wire:
+        wire.login()
+        wire.send(b"\x03SELECT REPEAT('s', 1048576) FROM mysql.help_topic LIMIT 512")
+        wire.sequence = 1
+        assert wire.receive() == b"\x01"
+        # The server has sent what the kernel's and the proxy's buffers hold, and waits.
+        wait_until(lambda: server.query("SELECT id FROM information_schema.processlist WHERE state = 'Writing to net' "
+                                        "OR state = 'Sending data'"), what="the server to wait for the reader")
+        seen = [proxy_.rss_bytes()]
+        received = 0
+        wire.receive(), wire.receive()
+        while True:
+            row = wire.receive()
+            seen.append(proxy_.rss_bytes())
+            if row[0] == 0xFE and len(row) < 9:
+                break
+            received += len(row) - 4
+    assert received == size
+    assert max(seen) - before < 16 << 20, f"{(max(seen) - before) >> 20} MiB more for one slow reader"
+
+
+def test_a_slow_backend_holds_the_sender_in_bounded_memory(server, proxy_, database, tmp_path):
+    """The server takes LOAD DATA's rows one by one, slowly: the rest of the file must wait in the client."""
+    name = database("slow")
+    server.query(f"CREATE TABLE {name}.l (n INT)")
+    rows, size = 30, 2 << 20
+    path = tmp_path / "rows.csv"
+    path.write_text(("x" * (size - 1) + "\n") * rows)
+    before = proxy_.rss_bytes()
+    seen = []
+
+    def load():
+        with proxy_.connect(database=name) as connection, connection.cursor() as cursor:
+            return cursor.execute(f"LOAD DATA LOCAL INFILE '{path}' INTO TABLE l (@v) "
+                                  "SET n = LENGTH(@v) + SLEEP(0.05)")
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(load)
+        wait_until(lambda: seen.append(proxy_.rss_bytes()) or loading.done(), what="the rows to be loaded")
+        assert loading.result() == rows
+    assert server.value(f"SELECT SUM(n) FROM {name}.l") == rows * (size - 1)
+    assert max(seen) - before < 16 << 20, f"{(max(seen) - before) >> 20} MiB more for one slow backend"
+
+
+@pytest.mark.parametrize("moment", ["before login", "half a header", "half a packet", "in a result", "in a transaction"])
+def test_clients_that_leave_at_odd_moments(server, proxy_, moment):
+    for _ in range(5):
+        wire = Wire(proxy_.port)
+        if moment != "before login":
+            assert wire.login()[0] == 0
+        if moment == "half a header":
+            wire.socket.sendall(b"\x05\x00")
+        elif moment == "half a packet":
+            wire.socket.sendall(b"\x50\x00\x00\x00\x03SELECT")
+        elif moment == "in a result":
+            wire.send(b"\x03SELECT REPEAT('s', 1048576) FROM mysql.help_topic LIMIT 100")
+            wire.sequence = 1
+            wire.receive()
+        elif moment == "in a transaction":
+            wire.query("BEGIN")
+            wire.query("SELECT 1")
+        wire.close()
+    wait_until(lambda: server.value("SELECT COUNT(*) FROM information_schema.processlist WHERE user IN "
+                                    "('app', 'unauthenticated user')") == 0, what="the backend's connections to end")
+    with proxy_.connect() as connection:
+        connection.ping()
+
+
+def test_garbage_instead_of_a_handshake(proxy_):
+    for junk in (b"", b"\0", b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 5000, b"\x01\0\0\x01\0", b"\0\0\0\x01"):
+        with Wire(proxy_.port, timeout=20) as wire:
+            wire.receive()
+            try:
+                wire.socket.sendall(junk)
+                wire.socket.shutdown(1)
+                while wire.socket.recv(65536):
+                    pass
+            except OSError:
+                pass
+    with proxy_.connect() as connection:
+        connection.ping()
+
+
+def test_connections_leave_nothing_behind(proxy_):
+    with proxy_.connect() as connection:
+        connection.ping()
+    idle = wait_until(proxy_.fd_count)
+    for _ in range(100):
+        proxy_.connect().close()
+    wait_until(lambda: proxy_.fd_count() <= idle + 2, what="the sockets to be closed")
