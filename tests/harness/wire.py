@@ -1,0 +1,99 @@
+"""The protocol by hand, for what no connector does: packets of odd sizes, ends at odd moments, slow readers."""
+
+import hashlib
+import socket
+import struct
+
+from .server import APP_PASSWORD, APP_USER
+
+CLIENT_LONG_PASSWORD, CLIENT_LONG_FLAG, CLIENT_CONNECT_WITH_DB, CLIENT_PROTOCOL_41 = 1, 4, 8, 1 << 9
+CLIENT_TRANSACTIONS, CLIENT_SECURE_CONNECTION, CLIENT_MULTI_STATEMENTS = 1 << 13, 1 << 15, 1 << 16
+CLIENT_MULTI_RESULTS, CLIENT_PLUGIN_AUTH = 1 << 17, 1 << 19
+CAPABILITIES = (CLIENT_LONG_PASSWORD | CLIENT_LONG_FLAG | CLIENT_PROTOCOL_41 | CLIENT_TRANSACTIONS |
+                CLIENT_SECURE_CONNECTION | CLIENT_MULTI_STATEMENTS | CLIENT_MULTI_RESULTS | CLIENT_PLUGIN_AUTH)
+COM_QUIT, COM_QUERY, COM_PING = 1, 3, 14
+MAX_PAYLOAD = (1 << 24) - 1
+
+
+def native_proof(password, salt):
+    """mysql_native_password: SHA1(password) XOR SHA1(salt, SHA1(SHA1(password)))."""
+    first = hashlib.sha1(password.encode()).digest()
+    second = hashlib.sha1(salt + hashlib.sha1(first).digest()).digest()
+    return bytes(a ^ b for a, b in zip(first, second))
+
+
+class Wire:
+    """One connection; receive() gives a whole payload, parts joined."""
+
+    def __init__(self, port, timeout=60, receive_buffer=None):
+        self.socket = socket.socket()
+        if receive_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.settimeout(timeout)
+        self.socket.connect(("127.0.0.1", port))
+        self.sequence = 0
+
+    def read(self, count):
+        data = bytearray()
+        while len(data) < count:
+            part = self.socket.recv(min(count - len(data), 1 << 20))
+            if not part:
+                raise EOFError(f"connection closed after {len(data)} of {count} bytes")
+            data += part
+        return bytes(data)
+
+    def receive(self):
+        payload = b""
+        while True:
+            header = self.read(4)
+            length = int.from_bytes(header[:3], "little")
+            assert header[3] == self.sequence % 256, f"sequence {header[3]}, expected {self.sequence % 256}"
+            self.sequence += 1
+            payload += self.read(length)
+            if length < MAX_PAYLOAD:
+                return payload
+
+    @staticmethod
+    def frame(payload, sequence=0):
+        """The packets of a payload, with the empty one that ends a multiple of 16 MiB - 1."""
+        parts = []
+        while True:
+            part, payload = payload[:MAX_PAYLOAD], payload[MAX_PAYLOAD:]
+            parts.append(len(part).to_bytes(3, "little") + bytes([sequence % 256]) + part)
+            sequence += 1
+            if len(part) < MAX_PAYLOAD:
+                return b"".join(parts)
+
+    def send(self, payload, sequence=0):
+        packets = self.frame(payload, sequence)
+        self.sequence = sequence + 1 + len(payload) // MAX_PAYLOAD
+        self.socket.sendall(packets)
+
+    def handshake_response(self, greeting, user=APP_USER, password=APP_PASSWORD, database=None,
+                           plugin="mysql_native_password"):
+        rest = greeting[greeting.index(b"\0") + 1:]
+        salt = rest[4:12] + rest[31:43]
+        proof = native_proof(password, salt) if password else b""
+        flags = CAPABILITIES | (CLIENT_CONNECT_WITH_DB if database else 0)
+        return (struct.pack("<IIB23x", flags, 1 << 30, 45) + user.encode() + b"\0" + bytes([len(proof)]) + proof +
+                (database.encode() + b"\0" if database else b"") + plugin.encode() + b"\0")
+
+    def login(self, **options):
+        """The whole handshake; gives the server's last packet (OK or ERR)."""
+        greeting = self.receive()
+        self.send(self.handshake_response(greeting, **options), 1)
+        return self.receive()
+
+    def query(self, sql):
+        """Sends COM_QUERY; the first packet of its answer."""
+        self.send(bytes([COM_QUERY]) + (sql.encode() if isinstance(sql, str) else sql))
+        return self.receive()
+
+    def close(self):
+        self.socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
