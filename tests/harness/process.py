@@ -64,20 +64,22 @@ def die_with_parent():
 class Process:
     """One child in its own session (so that Ctrl-C reaches the owner alone), its output in a file."""
 
-    def __init__(self, name):
+    def __init__(self, name, keep=False):
+        """`keep`: it may outlive this Python process."""
         self.name = name
+        self.keep = keep
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"crossfade-{name}-"))
         self.log_path = self.directory / f"{name}.log"
         self.child = None
 
-    def spawn(self, command, env=None, mark=None):
+    def spawn(self, command, env=None):
         """Starts `command`; its output is appended to the log."""
         with open(self.log_path, "ab") as log:
             self.log_start = log.tell()
             self.child = subprocess.Popen(
                 [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                 env={**os.environ, **(env or {})}, cwd=self.directory, start_new_session=True,
-                preexec_fn=die_with_parent)
+                preexec_fn=None if self.keep else die_with_parent)
 
     @property
     def pid(self):

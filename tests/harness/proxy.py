@@ -41,29 +41,36 @@ class Migration:
         keys.update(self.keys)
         return f"[migration {self.name}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items())
 
-    def drift(self, server):
-        """How many rows have a new column that is not what its forward expression gives: the server's word,
-        strings compared as bytes."""
+    def _differing(self, server, columns, expressions, default):
+        """How many rows have one of `columns` that is not what its expression gives; strings as bytes."""
         database, table = self.table.split(".")
         strings = {name for name, charset in server.query(
             "SELECT column_name, character_set_name FROM information_schema.columns "
             "WHERE table_schema = %s AND table_name = %s", database, table) if charset}
         wrong = []
-        for column in self.new:
-            forward = f"({self.forward.get(column, self.old[0])})"
+        for column in columns:
             form = "BINARY {}" if column in strings else "{}"
-            wrong.append(f"NOT ({form.format(f'`{column}`')} <=> {form.format(forward)})")
+            expression = form.format(f"({expressions.get(column, default)})")
+            wrong.append(f"NOT ({form.format(f'`{column}`')} <=> {expression})")
         return server.value(f"SELECT COUNT(*) FROM `{database}`.`{table}` WHERE {' OR '.join(wrong)}")
+
+    def drift(self, server):
+        """How many rows have a new column that is not what forward gives, by the server's own word."""
+        return self._differing(server, self.new, self.forward, self.old[0])
+
+    def backward_drift(self, server):
+        """How many rows have an old column that is not what backward gives."""
+        return self._differing(server, self.old, self.backward, self.new[0])
 
 
 class Proxy(Process):
     """`with Proxy(server, [migration]) as p:` p.port, p.socket, p.connect(), p.ctl("status")."""
 
     def __init__(self, server, migrations=(), *, start=True, backend=None, settings=None, control=None, extra="",
-                 threads=2, env=None):
+                 threads=2, env=None, keep=False):
         """`settings` and `control` add to (or replace) the keys of [proxy] and [control]; `extra` is put at the
         end of the file as it is. Each Proxy has a sidecar database of its own unless `control` names one."""
-        super().__init__("crossfade")
+        super().__init__("crossfade", keep)
         self.server = server
         self.migrations = list(migrations)
         self.port = free_port()

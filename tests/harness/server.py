@@ -34,9 +34,9 @@ def plugin_directory():
 class Server(Process):
     """`with Server() as s:` s.port, s.socket, s.connect() as the application, s.admin() as root."""
 
-    def __init__(self, *options, start=True):
+    def __init__(self, *options, start=True, keep=False):
         """`options`: more of mariadbd's, without the dashes: "max_connections=10"."""
-        super().__init__("mariadb")
+        super().__init__("mariadb", keep)
         self.data = self.directory / "data"
         self.socket = self.directory / "mariadb.sock"
         self.options = options
