@@ -1,0 +1,258 @@
+/* scan_text(): does a text name one of these tables, and does it change what later statements mean?
+ *
+ * It runs on every statement, so it does not build tokens: one class of each byte decides, words are tested
+ * against the names' bloom bits, and strings and comments are jumped over with the lexer's own functions, so
+ * that both agree on where they end. It may say yes too often, never no too often. */
+#include "proxy/sql/keywords.h"
+#include "proxy/sql/lexer.h"
+
+enum byte_class { S, W, Q, C, D, H, A, E, L, O };
+/* S blank, W word, Q quote, C slash, D dash, H hash, A star, E semicolon, L colon, O other */
+
+static const uint8_t classes[256] = {
+    O, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S, S,
+    S, O, Q, H, W, O, O, Q, O, O, A, O, O, D, O, C, W, W, W, W, W, W, W, W, W, W, L, E, O, O, O, O,
+    O, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, O, O, O, O, W,
+    Q, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, O, O, O, O, S,
+    W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W,
+    W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W,
+    W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W,
+    W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W,
+};
+
+struct scan {
+    const struct sql_dialect *d;
+    const struct scan_names *names;
+    const char *end;
+    uint32_t found;
+    unsigned statements;
+    unsigned words;    /* of the current statement; counts to 2 */
+    bool in_statement; /* something of it was seen */
+    bool in_executable;
+    bool begin; /* its first word was BEGIN */
+};
+
+/* Which of the 64 bits a name sets: by its length and its first and last byte in lower case. */
+static unsigned bloom_bit(size_t len, unsigned char first, unsigned char last)
+{
+    return ((unsigned)len * 7u + (unsigned)(first | 0x20) * 5u + (unsigned)(last | 0x20)) & 63u;
+}
+
+uint64_t scan_bloom(struct span lower_name)
+{
+    if (lower_name.len == 0)
+        return 0;
+    return (uint64_t)1 << bloom_bit(lower_name.len, (unsigned char)lower_name.ptr[0],
+                                    (unsigned char)lower_name.ptr[lower_name.len - 1]);
+}
+
+static bool has_high_byte(struct span s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.ptr[i] >= 0x80)
+            return true;
+    return false;
+}
+
+/* How letters beyond ASCII fold is the server's business: any such word may be any such name. */
+static bool is_listed(const struct scan_names *names, struct span word)
+{
+    bool high = has_high_byte(word);
+    for (size_t i = 0; i < names->count; i++)
+        if (span_ieq(names->names[i], word) || (high && has_high_byte(names->names[i])))
+            return true;
+    return false;
+}
+
+/* A quoted name in which quotes are doubled. */
+static bool is_listed_folded(const struct scan_names *names, struct span inner, char quote)
+{
+    if (has_high_byte(inner))
+        return is_listed(names, inner);
+    for (size_t i = 0; i < names->count; i++) {
+        struct span name = names->names[i];
+        size_t at = 0, matched = 0;
+        while (at < inner.len && matched < name.len &&
+               ascii_lower((unsigned char)inner.ptr[at]) == ascii_lower((unsigned char)name.ptr[matched])) {
+            at += inner.ptr[at] == quote ? 2 : 1;
+            matched++;
+        }
+        if (at >= inner.len && matched == name.len)
+            return true;
+    }
+    return false;
+}
+
+static void test_name(struct scan *s, struct span word)
+{
+    if (s->names->count == 0 || word.len == 0)
+        return;
+    unsigned char first = (unsigned char)word.ptr[0], last = (unsigned char)word.ptr[word.len - 1];
+    if (!(s->names->bloom >> bloom_bit(word.len, first, last) & 1) && first < 0x80 && last < 0x80)
+        return;
+    if (is_listed(s->names, word))
+        s->found |= SCAN_NAME;
+}
+
+/* First words of statements that change the session, the schema, or run text that is not seen here. */
+static bool changes_session(enum keyword kw)
+{
+    switch (kw) {
+    case KW_SET:
+    case KW_USE:
+    case KW_PREPARE:
+    case KW_EXECUTE:
+    case KW_DEALLOCATE:
+    case KW_CALL:
+    case KW_CREATE:
+    case KW_DROP:
+    case KW_ALTER:
+    case KW_RENAME:
+    case KW_IF: /* from here on: compound statements outside of routines */
+    case KW_CASE:
+    case KW_LOOP:
+    case KW_WHILE:
+    case KW_REPEAT:
+    case KW_FOR:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void statement_goes_on(struct scan *s)
+{
+    if (s->in_statement)
+        return;
+    s->in_statement = true;
+    if (++s->statements == 2)
+        s->found |= SCAN_MULTI;
+}
+
+static void leading_word(struct scan *s, struct span word)
+{
+    enum keyword kw = keyword_of(word);
+    if (s->words++ == 0) {
+        s->begin = kw == KW_BEGIN;
+        /* EXPLAIN, ANALYZE: the statement proper follows */
+        if (kw == KW_EXPLAIN || kw == KW_ANALYZE || kw == KW_DESCRIBE || kw == KW_DESC)
+            s->words = 0;
+        if (changes_session(kw))
+            s->found |= SCAN_SESSION;
+    } else if (s->begin && kw == KW_NOT) {
+        s->found |= SCAN_SESSION;
+    }
+}
+
+static const char *scan_word(struct scan *s, const char *p)
+{
+    const char *start = p, *end = s->end;
+    if (s->d->charset == CHARSET_ASCII_SAFE)
+        while (++p < end && classes[(unsigned char)*p] == W)
+            ;
+    else
+        while (p < end && classes[(unsigned char)*p] == W)
+            p += charset_length(s->d->charset, p, end);
+    struct span word = {start, (size_t)(p - start)};
+    if (s->words < 2)
+        leading_word(s, word);
+    test_name(s, word);
+    return p;
+}
+
+static const char *scan_quoted(struct scan *s, const char *p)
+{
+    bool identifier = *p == '`' || (*p == '"' && (s->d->modes & SQL_ANSI_QUOTES)), folded = false;
+    const char *q = lex_quoted_end(s->d, p, s->end, identifier, &folded);
+    if (!q) {
+        s->found |= SCAN_BROKEN;
+        return s->end;
+    }
+    if (!identifier)
+        return q;
+    struct span inner = {p + 1, (size_t)(q - p) - 2};
+    if (!folded)
+        test_name(s, inner);
+    else if (is_listed_folded(s->names, inner, *p))
+        s->found |= SCAN_NAME;
+    return q;
+}
+
+static const char *scan_line(struct scan *s, const char *p)
+{
+    const char *newline = memchr(p, '\n', (size_t)(s->end - p));
+    return newline ? newline + 1 : s->end;
+}
+
+/* A comment at p. NULL: the slash is but an operator. */
+static const char *scan_comment(struct scan *s, const char *p)
+{
+    if (s->end - p < 2 || p[1] != '*')
+        return NULL;
+    bool executable;
+    const char *q = lex_comment_end(s->d, p, s->end, &executable);
+    s->in_executable |= executable;
+    if (!q)
+        s->found |= SCAN_BROKEN;
+    return q ? q : s->end;
+}
+
+/* Everything but blanks and words. */
+static const char *scan_other(struct scan *s, const char *p, enum byte_class class)
+{
+    const char *q;
+    switch (class) {
+    case H:
+        return scan_line(s, p);
+    case D:
+        if (lex_is_dash_comment(p, s->end))
+            return scan_line(s, p);
+        break;
+    case C:
+        q = scan_comment(s, p);
+        if (q)
+            return q;
+        break;
+    case A:
+        if (s->in_executable && s->end - p >= 2 && p[1] == '/') {
+            s->in_executable = false;
+            return p + 2;
+        }
+        break;
+    case E:
+        s->in_statement = s->begin = false;
+        s->words = 0;
+        return p + 1;
+    case Q:
+        statement_goes_on(s);
+        return scan_quoted(s, p);
+    case L: /* a label in front of a compound statement */
+        if (s->end - p < 2 || p[1] != '=')
+            s->found |= SCAN_SESSION;
+        break;
+    default:
+        break;
+    }
+    statement_goes_on(s);
+    return p + 1;
+}
+
+uint32_t scan_text(const struct sql_dialect *dialect, struct span text, const struct scan_names *names)
+{
+    struct scan s = {.d = dialect, .names = names, .end = text.ptr + text.len};
+    const char *p = text.ptr;
+    while (p < s.end) {
+        enum byte_class class = classes[(unsigned char)*p];
+        if (class == S) {
+            p++;
+        } else if (class == W) {
+            statement_goes_on(&s);
+            p = scan_word(&s, p);
+        } else {
+            p = scan_other(&s, p, class);
+        }
+    }
+    if (s.in_executable)
+        s.found |= SCAN_BROKEN;
+    return s.found;
+}
