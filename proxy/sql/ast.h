@@ -355,10 +355,11 @@ enum stmt_kind {
     STMT_CREATE_ROUTINE, /* procedure, function, event, package: the body is not parsed */
     STMT_CREATE_INDEX,   /* and DROP INDEX: tables */
     STMT_DDL_OTHER,
-    STMT_SHOW,    /* SHOW, DESCRIBE, DESC, HELP: tables */
-    STMT_HANDLER, /* tables */
-    STMT_ADMIN,   /* ANALYZE, CHECK, OPTIMIZE, REPAIR, FLUSH, RESET, KILL, GRANT, … : tables */
-    STMT_OTHER,   /* a first word that is not known */
+    STMT_SHOW,     /* SHOW, DESCRIBE, DESC, HELP: tables */
+    STMT_HANDLER,  /* tables */
+    STMT_ADMIN,    /* ANALYZE, CHECK, OPTIMIZE, REPAIR, FLUSH, RESET, KILL, GRANT, … : tables */
+    STMT_COMPOUND, /* BEGIN NOT ATOMIC, IF, CASE, LOOP … outside of a routine: the body is not parsed */
+    STMT_OTHER,    /* a first word that is not known */
 };
 
 struct stmt {

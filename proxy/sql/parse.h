@@ -22,6 +22,7 @@ struct parser {
     uint32_t params;   /* markers so far */
     bool on_duplicate; /* VALUES (…) is the function, not a table value constructor */
     struct range into; /* an INTO clause that the current query's select has met */
+    struct table_name_list **tables_end; /* where the statement's next table goes; NULL: the first one */
     enum parse_status status;
     struct parse_error error;
 };
@@ -124,5 +125,19 @@ void p_load(struct parser *p, struct stmt *s);
 
 /* parser_stmt.c */
 void p_statement(struct parser *p, struct stmt *s);
+void p_add_table(struct parser *p, struct stmt *s);  /* the table name at the current token */
+void p_add_tables(struct parser *p, struct stmt *s); /* a comma list of them */
+void p_skip_rest(struct parser *p);                  /* up to the ';' */
+void p_if_exists(struct parser *p);                  /* [IF [NOT] EXISTS] */
+
+/* parser_ddl.c: at CREATE, ALTER, DROP, RENAME */
+void p_create(struct parser *p, struct stmt *s);
+void p_alter(struct parser *p, struct stmt *s);
+void p_drop(struct parser *p, struct stmt *s);
+void p_rename(struct parser *p, struct stmt *s);
+
+/* parser_body.c */
+void p_skip_body(struct parser *p, bool header);
+bool p_at_compound(const struct parser *p);
 
 #endif

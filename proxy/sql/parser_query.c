@@ -279,7 +279,7 @@ struct expr *p_limit(struct parser *p)
 }
 
 /* FOR UPDATE | FOR SHARE [OF a, b] [NOWAIT | SKIP LOCKED | WAIT n], LOCK IN SHARE MODE */
-static void lock_clause(struct parser *p, struct query *q)
+static struct name_list **lock_clause(struct parser *p, struct query *q, struct name_list **tail)
 {
     enum select_lock lock = LOCK_SHARE;
     if (p_accept_kw(p, KW_LOCK)) {
@@ -295,9 +295,6 @@ static void lock_clause(struct parser *p, struct query *q)
     }
     if (lock > q->lock)
         q->lock = lock;
-    struct name_list **tail = &q->lock_of;
-    while (*tail)
-        tail = &(*tail)->next;
     if (p_accept_kw(p, KW_OF)) {
         do {
             *tail = p_new(p, struct name_list);
@@ -311,10 +308,12 @@ static void lock_clause(struct parser *p, struct query *q)
         p_advance(p);
     else
         p_accept_kw(p, KW_NOWAIT);
+    return tail;
 }
 
 static void query_tail(struct parser *p, struct query *q)
 {
+    struct name_list **locked = &q->lock_of;
     if (p_accept_kw(p, KW_ORDER)) {
         p_expect_kw(p, KW_BY, "expected BY");
         q->order = p_order_list(p);
@@ -331,7 +330,7 @@ static void query_tail(struct parser *p, struct query *q)
         if (p_at_kw(p, KW_INTO))
             into_clause(p);
         else
-            lock_clause(p, q);
+            locked = lock_clause(p, q, locked);
     }
 }
 

@@ -1,0 +1,330 @@
+/* CREATE, ALTER, DROP and RENAME: what kind of object, which tables, and the query that a table or a view is
+ * made from. The definitions themselves are skipped. */
+#include "proxy/sql/parse.h"
+
+/* Words between CREATE, ALTER or DROP and the kind of object: OR REPLACE, DEFINER = u@h, ALGORITHM = x, SQL
+ * SECURITY x, UNIQUE … */
+static void object_prefixes(struct parser *p, struct stmt *s)
+{
+    for (;;) {
+        switch (p->kw) {
+        case KW_TEMPORARY:
+            s->temporary = true;
+            break;
+        case KW_OR:
+        case KW_REPLACE:
+        case KW_UNIQUE:
+        case KW_FULLTEXT:
+        case KW_AGGREGATE:
+        case KW_ONLINE:
+        case KW_OFFLINE:
+        case KW_IGNORE:
+            break;
+        case KW_SQL:
+            p_advance(p); /* SECURITY */
+            p_advance(p);
+            break;
+        case KW_SPATIAL:
+            if (p_peek_kw(p) != KW_INDEX)
+                return;
+            break;
+        case KW_ALGORITHM:
+            p_advance(p);
+            p_accept(p, '=');
+            break;
+        case KW_DEFINER:
+            p_advance(p);
+            p_accept(p, '=');
+            if (p_peek(p).type == '(' || p_peek(p).type == TOK_USER_VAR)
+                p_advance(p);
+            if (p_at(p, '('))
+                p_advance(p);
+            break;
+        default:
+            if (!p_at_word(p, "VECTOR"))
+                return;
+            break;
+        }
+        p_advance(p);
+    }
+}
+
+static bool at_create_query(const struct parser *p)
+{
+    if (p_at_kw(p, KW_WITH)) /* not WITH SYSTEM VERSIONING, WITH CHECK OPTION, WITH PARSER */
+        return p_peek_kw(p) == KW_RECURSIVE || p_peek_kw(p) == KW_NONE;
+    if (p_at(p, '(')) {
+        enum keyword next = p_peek_kw(p);
+        return next == KW_SELECT || next == KW_WITH || next == KW_VALUES || next == KW_TABLE ||
+               p_peek(p).type == '(';
+    }
+    return p_at_query(p);
+}
+
+/* [(definitions)] [options] [[IGNORE | REPLACE] [AS] query], or LIKE other */
+static void create_table(struct parser *p, struct stmt *s)
+{
+    s->kind = STMT_CREATE_TABLE;
+    p_advance(p);
+    p_if_exists(p);
+    p_add_table(p, s);
+    if (p_accept_kw(p, KW_LIKE)) {
+        p_add_table(p, s);
+        return;
+    }
+    if (p_at(p, '(') && p_peek_kw(p) == KW_LIKE) {
+        p_advance(p);
+        p_advance(p);
+        p_add_table(p, s);
+        p_expect(p, ')', "expected )");
+        return;
+    }
+    while (!p_at(p, ';') && !p_at(p, TOK_END)) {
+        if (at_create_query(p)) {
+            s->query = p_query(p);
+            p_skip_rest(p);
+            return;
+        }
+        if (p_at(p, '('))
+            p_skip_parens(p);
+        else
+            p_advance(p);
+    }
+}
+
+/* v [(columns)] AS query [WITH … CHECK OPTION] */
+static void view(struct parser *p, struct stmt *s)
+{
+    s->kind = STMT_CREATE_VIEW;
+    p_advance(p);
+    p_if_exists(p);
+    p_add_table(p, s);
+    if (p_at(p, '('))
+        p_name_list(p);
+    p_expect_kw(p, KW_AS, "expected AS of the view");
+    s->query = p_query(p);
+    p_skip_rest(p);
+}
+
+static void trigger(struct parser *p, struct stmt *s)
+{
+    s->kind = STMT_CREATE_TRIGGER;
+    while (!p_at_kw(p, KW_ON) && !p_at(p, ';') && !p_at(p, TOK_END))
+        p_advance(p);
+    p_expect_kw(p, KW_ON, "expected ON of the trigger");
+    p_add_table(p, s);
+    p_skip_body(p, true);
+}
+
+static void routine(struct parser *p, struct stmt *s)
+{
+    s->kind = STMT_CREATE_ROUTINE;
+    if (p_at_kw(p, KW_PACKAGE)) {
+        while (!p_at(p, TOK_END))
+            p_advance(p);
+        return;
+    }
+    p_advance(p);
+    p_if_exists(p);
+    struct table_name name = {0};
+    p_table_name(p, &name);
+    s->name = name.table;
+    p_skip_body(p, true);
+}
+
+/* [IF …] name … ON table … */
+static void index_ddl(struct parser *p, struct stmt *s)
+{
+    s->kind = STMT_CREATE_INDEX;
+    while (!p_at_kw(p, KW_ON) && !p_at(p, ';') && !p_at(p, TOK_END))
+        p_advance(p);
+    p_expect_kw(p, KW_ON, "expected ON of the index");
+    p_add_table(p, s);
+    p_skip_rest(p);
+}
+
+/* [IF …] names, for objects that share the tables' names. */
+static void table_like(struct parser *p, struct stmt *s, enum stmt_kind kind)
+{
+    s->kind = kind;
+    p_advance(p);
+    p_if_exists(p);
+    p_add_tables(p, s);
+    p_skip_rest(p);
+}
+
+static void database(struct parser *p, struct stmt *s)
+{
+    s->kind = STMT_DDL_OTHER;
+    p_advance(p);
+    p_if_exists(p);
+    if (p_at_name(p))
+        p_name(p, &s->name);
+    p_skip_rest(p);
+}
+
+void p_create(struct parser *p, struct stmt *s)
+{
+    p_advance(p);
+    object_prefixes(p, s);
+    switch (p->kw) {
+    case KW_TABLE:
+        create_table(p, s);
+        break;
+    case KW_VIEW:
+        view(p, s);
+        break;
+    case KW_TRIGGER:
+        trigger(p, s);
+        break;
+    case KW_PROCEDURE:
+    case KW_FUNCTION:
+    case KW_EVENT:
+    case KW_PACKAGE:
+        routine(p, s);
+        break;
+    case KW_INDEX:
+        index_ddl(p, s);
+        break;
+    case KW_SEQUENCE:
+        table_like(p, s, STMT_DDL_OTHER);
+        break;
+    case KW_DATABASE:
+    case KW_SCHEMA:
+        database(p, s);
+        break;
+    case KW_USER:
+    case KW_ROLE:
+        s->kind = STMT_ADMIN;
+        p_skip_rest(p);
+        break;
+    default:
+        s->kind = STMT_DDL_OTHER;
+        p_skip_rest(p);
+        break;
+    }
+}
+
+/* The tables that ALTER TABLE names besides its own: RENAME [TO | AS] t, EXCHANGE PARTITION p WITH TABLE t.
+ */
+static void alter_table(struct parser *p, struct stmt *s)
+{
+    s->kind = STMT_ALTER_TABLE;
+    p_advance(p);
+    p_if_exists(p);
+    p_add_table(p, s);
+    while (!p_at(p, ';') && !p_at(p, TOK_END)) {
+        if (p_at(p, '(')) {
+            p_skip_parens(p);
+        } else if (p_at_kw(p, KW_RENAME)) {
+            p_advance(p);
+            if (p_at_kw(p, KW_COLUMN) || p_at_kw(p, KW_INDEX) || p_at_kw(p, KW_KEY))
+                continue;
+            if (!p_accept_kw(p, KW_TO) && !p_accept_kw(p, KW_AS))
+                p_accept(p, '=');
+            p_add_table(p, s);
+        } else if ((p_at_kw(p, KW_WITH) || p_at_word(p, "CONVERT")) && p_peek_kw(p) == KW_TABLE) {
+            p_advance(p);
+            p_advance(p);
+            p_add_table(p, s);
+        } else {
+            p_advance(p);
+        }
+    }
+}
+
+void p_alter(struct parser *p, struct stmt *s)
+{
+    p_advance(p);
+    object_prefixes(p, s);
+    switch (p->kw) {
+    case KW_TABLE:
+        alter_table(p, s);
+        break;
+    case KW_VIEW:
+        view(p, s);
+        break;
+    case KW_EVENT:
+    case KW_PROCEDURE:
+    case KW_FUNCTION:
+        routine(p, s);
+        break;
+    case KW_SEQUENCE:
+        table_like(p, s, STMT_DDL_OTHER);
+        break;
+    case KW_DATABASE:
+    case KW_SCHEMA:
+        database(p, s);
+        break;
+    case KW_USER:
+    case KW_ROLE:
+    case KW_INSTANCE:
+        s->kind = STMT_ADMIN;
+        p_skip_rest(p);
+        break;
+    default:
+        s->kind = STMT_DDL_OTHER;
+        p_skip_rest(p);
+        break;
+    }
+}
+
+void p_drop(struct parser *p, struct stmt *s)
+{
+    p_advance(p);
+    object_prefixes(p, s);
+    switch (p->kw) {
+    case KW_TABLE:
+    case KW_TABLES:
+        table_like(p, s, STMT_DROP_TABLE);
+        break;
+    case KW_VIEW:
+    case KW_SEQUENCE:
+        table_like(p, s, STMT_DDL_OTHER);
+        break;
+    case KW_INDEX:
+        index_ddl(p, s);
+        break;
+    case KW_DATABASE:
+    case KW_SCHEMA:
+        database(p, s);
+        break;
+    case KW_PREPARE:
+        s->kind = STMT_DEALLOCATE;
+        p_advance(p);
+        p_name(p, &s->name);
+        break;
+    case KW_USER:
+    case KW_ROLE:
+        s->kind = STMT_ADMIN;
+        p_skip_rest(p);
+        break;
+    default:
+        s->kind = STMT_DDL_OTHER;
+        p_skip_rest(p);
+        break;
+    }
+}
+
+/* RENAME TABLE a [WAIT n | NOWAIT] TO b, …: the tables are a, b, … */
+void p_rename(struct parser *p, struct stmt *s)
+{
+    p_advance(p);
+    if (!p_at_kw(p, KW_TABLE) && !p_at_kw(p, KW_TABLES)) {
+        s->kind = STMT_ADMIN;
+        p_skip_rest(p);
+        return;
+    }
+    s->kind = STMT_RENAME_TABLE;
+    p_advance(p);
+    p_if_exists(p);
+    do {
+        p_add_table(p, s);
+        if (p_accept_kw(p, KW_WAIT))
+            p_advance(p);
+        else
+            p_accept_kw(p, KW_NOWAIT);
+        p_expect_kw(p, KW_TO, "expected TO");
+        p_add_table(p, s);
+    } while (p_accept(p, ','));
+}
