@@ -23,14 +23,14 @@ def read(path):
 
 
 def config_keys():
-    """section → its keys, from the const tables of config/config.c."""
-    source = read("config/config.c")
+    """section → its keys, from the const tables of config/*.c."""
+    source = "".join(read(path) for path in sorted(pathlib.Path("config").glob("*.c")))
     tables = {name: re.findall(r'^\s*\{"([a-z_]+)",', body, re.M)
               for name, body in re.findall(r"struct key (\w+)\[\] = \{(.*?)^\};", source, re.M | re.S)}
     sections = re.findall(r'^\s*\{"(\w+)", (\w+), (?:true|false)\}', source, re.M)
     keys = {section: tables.get(table, []) for section, table in sections}
     keys["migration"] = tables.get("migration_keys", [])
-    require(all(keys.values()) and len(keys) > 2, "docs.py cannot read the key tables of config/config.c any more")
+    require(all(keys.values()) and len(keys) > 2, "docs.py cannot read the key tables of config/ any more")
     return keys
 
 
