@@ -14,14 +14,14 @@ struct parser {
     struct arena *arena;
     const struct sql_dialect *dialect;
     struct lexer lx;
-    struct token tok;  /* the current token, never blank or comment */
-    enum keyword kw;   /* of the current token; KW_NONE for what is no keyword */
-    uint32_t prev_end; /* the end of the token before it */
-    unsigned depth;    /* of nested expressions, queries and parentheses */
-    unsigned peak;     /* the tallest expression of the query that is being parsed */
-    uint32_t params;   /* markers so far */
-    bool on_duplicate; /* VALUES (…) is the function, not a table value constructor */
-    struct range into; /* an INTO clause that the current query's select has met */
+    struct token tok;                    /* the current token, never blank or comment */
+    enum keyword kw;                     /* of the current token; KW_NONE for what is no keyword */
+    uint32_t prev_end;                   /* the end of the token before it */
+    unsigned depth;                      /* of nested expressions, queries and parentheses */
+    unsigned peak;                       /* the tallest expression of the query that is being parsed */
+    uint32_t params;                     /* markers so far */
+    bool on_duplicate;                   /* VALUES (…) is the function, not a table value constructor */
+    struct range into;                   /* an INTO clause that the current query's select has met */
     struct table_name_list **tables_end; /* where the statement's next table goes; NULL: the first one */
     enum parse_status status;
     struct parse_error error;
@@ -96,7 +96,7 @@ struct expr *p_column(struct parser *p); /* [[db.]table.]column */
 struct expr *p_expr_or_default(struct parser *p);
 struct assignment *p_assignments(struct parser *p, struct range *range);
 struct order_item *p_order_list(struct parser *p);
-struct expr *p_expr_list(struct parser *p); /* e, … */
+struct expr *p_expr_list(struct parser *p); /* e, … ; DEFAULT and IGNORE too (EXECUTE … USING) */
 
 /* parser_call.c */
 struct expr *p_call(struct parser *p, struct expr *e);     /* at '(': e has the function's names and offset */

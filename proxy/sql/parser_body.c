@@ -125,7 +125,7 @@ void p_skip_body(struct parser *p, bool header)
             b.at_start = true;
             b.header = false;
         } else if (b.at_start && p_peek(p).type == ':') {
-            p_advance(p); /* a label */
+            p_advance(p);                                           /* a label */
         } else if (!p_at_kw(p, KW_NOT) && !p_at_kw(p, KW_ATOMIC)) { /* BEGIN NOT ATOMIC is but BEGIN */
             body_word(p, &b);
         }

@@ -49,16 +49,33 @@ static void object_prefixes(struct parser *p, struct stmt *s)
     }
 }
 
+/* "(" of a query, perhaps of several parentheses. */
+static bool at_parenthesised_query(const struct parser *p)
+{
+    struct lexer lx = p->lx;
+    struct token t = p->tok;
+    while (t.type == '(')
+        t = lex_next_significant(&lx);
+    if (t.type != TOK_WORD)
+        return false;
+    enum keyword kw = keyword_of((struct span){lx.text + t.off, t.len});
+    return kw == KW_SELECT || kw == KW_WITH || kw == KW_VALUES || kw == KW_TABLE;
+}
+
 static bool at_create_query(const struct parser *p)
 {
     if (p_at_kw(p, KW_WITH)) /* not WITH SYSTEM VERSIONING, WITH CHECK OPTION, WITH PARSER */
         return p_peek_kw(p) == KW_RECURSIVE || p_peek_kw(p) == KW_NONE;
-    if (p_at(p, '(')) {
-        enum keyword next = p_peek_kw(p);
-        return next == KW_SELECT || next == KW_WITH || next == KW_VALUES || next == KW_TABLE ||
-               p_peek(p).type == '(';
-    }
-    return p_at_query(p);
+    return p_at(p, '(') ? at_parenthesised_query(p) : p_at_query(p);
+}
+
+/* PARTITION BY … (e): what is in these parentheses is no query, whatever it begins with. */
+static void partition_by(struct parser *p)
+{
+    while (!p_at(p, '(') && !p_at(p, ';') && !p_at(p, TOK_END))
+        p_advance(p);
+    if (p_at(p, '('))
+        p_skip_parens(p);
 }
 
 /* [(definitions)] [options] [[IGNORE | REPLACE] [AS] query], or LIKE other */
@@ -85,7 +102,9 @@ static void create_table(struct parser *p, struct stmt *s)
             p_skip_rest(p);
             return;
         }
-        if (p_at(p, '('))
+        if (p_at_kw(p, KW_PARTITION))
+            partition_by(p);
+        else if (p_at(p, '('))
             p_skip_parens(p);
         else
             p_advance(p);

@@ -660,7 +660,7 @@ struct expr *p_expr_list(struct parser *p)
     struct expr *first = NULL;
     struct expr_tail t = {NULL, &first};
     do
-        p_operand(p, &t, p_expr(p));
+        p_operand(p, &t, p_expr_or_default(p));
     while (p_accept(p, ','));
     return first;
 }

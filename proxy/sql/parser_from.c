@@ -9,9 +9,10 @@ static struct table_ref *ref_new(struct parser *p, enum table_ref_kind kind)
     return r;
 }
 
+/* [AS | =] alias. The sign is MariaDB's own. */
 static void alias(struct parser *p, struct table_ref *r)
 {
-    if (p_accept_kw(p, KW_AS) || p_at_alias(p))
+    if (p_accept_kw(p, KW_AS) || p_accept(p, '=') || p_at_alias(p))
         p_name_or_string(p, &r->alias);
 }
 
@@ -86,7 +87,7 @@ static struct table_ref *named_table(struct parser *p)
             period_clause(p, r);
         } else if (at_index_hint(p)) {
             index_hint(p);
-        } else if (!aliased && (p_at_kw(p, KW_AS) || p_at_alias(p))) {
+        } else if (!aliased && (p_at_kw(p, KW_AS) || p_at(p, '=') || p_at_alias(p))) {
             aliased = true;
             alias(p, r);
             if (r->clauses.len == 0)
@@ -228,11 +229,11 @@ static bool at_join(const struct parser *p)
 /* The words of a join, up to its right side. */
 static void join_words(struct parser *p, struct table_ref *j)
 {
+    j->natural = p_accept_kw(p, KW_NATURAL);
     if (p_accept_kw(p, KW_STRAIGHT_JOIN)) {
         j->join = JOIN_STRAIGHT;
         return;
     }
-    j->natural = p_accept_kw(p, KW_NATURAL);
     if (p_at_kw(p, KW_LEFT) || p_at_kw(p, KW_RIGHT)) {
         j->join = p_at_kw(p, KW_LEFT) ? JOIN_LEFT : JOIN_RIGHT;
         p_advance(p);

@@ -47,8 +47,8 @@ static bool at_select_option(const struct parser *p)
     case KW_SQL_CACHE:
     case KW_SQL_NO_CACHE: {
         struct token next = p_peek(p);
-        return !next.plain && next.type != ',' && next.type != '.' && next.type != ';' &&
-               next.type != TOK_END && p_peek_kw(p) != KW_FROM;
+        return next.type != ',' && next.type != '.' && next.type != ';' && next.type != TOK_END &&
+               p_peek_kw(p) != KW_FROM;
     }
     default:
         return false;
@@ -127,7 +127,7 @@ static void group_by(struct parser *p, struct select *s)
         return;
     }
     s->group = p_order_list(p);
-    if (p_at_kw(p, KW_WITH) && p_peek_kw(p) == KW_ROLLUP) {
+    if (p_at_kw(p, KW_WITH) && (p_peek_kw(p) == KW_ROLLUP || p_peek_kw(p) == KW_CUBE)) {
         p_advance(p);
         p_advance(p);
         s->rollup = true;
