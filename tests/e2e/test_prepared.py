@@ -1,0 +1,202 @@
+"""Prepared statements across flips: the client prepares once and never learns that anything changed."""
+
+import pytest
+
+from harness import Client, ClientError, shop
+
+
+class Walk:
+    """Runs `check` in every phase, there and back, with what was prepared before the first step."""
+
+    STEPS = [("expand", "--apply"), ("dual-write",), ("backfill",), ("cutover",), ("rollback",), ("cutover",),
+             ("rollback",), ("rollback",)]
+
+    def __init__(self, behind):
+        self.behind = behind
+
+    def __iter__(self):
+        yield "as prepared"
+        for number, step in enumerate(self.STEPS):
+            self.behind.each(*step)
+            yield f"{number}: {' '.join(step)}"
+
+
+@pytest.fixture
+def clients(shop_behind, server, database):
+    """(Shop, direct client, proxied client) on equal shops."""
+
+
+    direct_name = database("twin")
+    shop.create(server, direct_name, 20, 20)
+    behind = shop_behind(20, 20)
+    with Client(port=server.port, database=direct_name) as direct, \
+            Client(port=behind.proxy.port, database=behind.database) as proxied:
+        direct.database, proxied.database = direct_name, behind.database
+        yield behind, direct, proxied
+
+
+def comparable(client, answer, metadata):
+    """The answer's lines without the database's name; of the columns, names only unless `metadata`."""
+    lines = []
+    for line in answer:
+        line = [field.replace(client.database, "DATABASE") for field in line]
+        lines.append(line[:2] if line[0] == "C" and not metadata else line)
+    return lines
+
+
+class Pair:
+    def __init__(self, direct, proxied):
+        self.clients = direct, proxied
+
+    def __call__(self, *words, metadata=False):
+        direct, proxied = [comparable(client, client(*words), metadata) for client in self.clients]
+        assert proxied == direct, words
+        return proxied
+
+
+def test_prepared_once_right_in_every_phase(clients):
+    behind, direct, proxied = clients
+    both = Pair(direct, proxied)
+    both("prepare", "read", "SELECT id, fullname, visits FROM users WHERE id = ?")
+    both("prepare", "star", "SELECT * FROM orders WHERE id <= ? ORDER BY id")
+    both("prepare", "by name", "SELECT id FROM users WHERE fullname = ? OR fullname LIKE ? ORDER BY id")
+    both("prepare", "join", "SELECT u.fullname, o.amount FROM users u JOIN orders o ON o.user_id = u.id "
+                            "WHERE o.amount > ? ORDER BY o.id")
+    both("prepare", "insert", "INSERT INTO users (email, fullname, visits) VALUES (?, ?, ?)")
+    both("prepare", "insert two", "INSERT INTO orders (user_id, amount, note) VALUES (?, ?, 'a'), (?, ?, 'b')")
+    both("prepare", "update", "UPDATE users SET fullname = ?, visits = ? WHERE id = ?")
+    both("prepare", "expression", "UPDATE orders SET amount = amount + ?, note = ? WHERE amount < ?")
+    both("prepare", "upsert", "INSERT INTO users (id, email, fullname) VALUES (?, ?, ?) "
+                              "ON DUPLICATE KEY UPDATE fullname = CONCAT(VALUES(fullname), ?)")
+    both("prepare", "delete", "DELETE FROM users WHERE fullname = ?")
+    both("prepare", "no parameters", "SELECT COUNT(*), MAX(fullname) FROM users")
+    for number, step in enumerate(Walk(behind)):
+        both("execute", "read", "int:1")
+        both("again", "read", "int:2")
+        both("execute", "read", "str:3")
+        both("execute", "read", "null:")
+        both("execute", "star", "int:5")
+        both("execute", "by name", "str:Ada", "str:G%")
+        both("execute", "join", "double:3.5")
+        both("execute", "insert", f"str:walk{number}", f"str:Walk Number {number}", "int:1")
+        both("execute", "insert", f"str:walk{number}b", f"str:Single{number}", "null:")  # NOT NULL: an error, or 0
+        both("execute", "insert two", "int:1", "str:12.34", "int:2", f"double:{number}.5")
+        both("execute", "update", f"str:Prepared {step}", "int:7", f"int:{number + 1}")
+        both("execute", "expression", "double:0.25", "null:", "double:2.0")
+        both("execute", "expression", "str:0.50", f"str:note {number}", "int:3")
+        both("execute", "upsert", "int:5", f"str:five{number}", f"str:Up {number}", "str:-sert")
+        both("execute", "delete", f"str:Prepared {step}")
+        both("execute", "no parameters")
+        both("query", "SELECT * FROM users ORDER BY id")
+        both("query", "SELECT * FROM orders ORDER BY id")
+        if 2 <= number <= 6:
+            behind.assert_no_drift()
+
+
+def test_types_are_kept_for_executions_without_them(clients):
+    """libmariadb sends the types with the first execution only; a flip must not lose them."""
+    behind, direct, proxied = clients
+    both = Pair(direct, proxied)
+    both("prepare", "u", "UPDATE orders SET amount = ?, user_id = ? WHERE id = ?")
+    both("execute", "u", "int:1", "int:2", "int:3")
+    for number, _ in enumerate(Walk(behind)):
+        both("again", "u", f"int:{number * 100}", "int:4", f"int:{number + 1}")
+        both("again", "u", "null:", "null:", f"int:{number + 1}")
+        both("query", "SELECT * FROM orders ORDER BY id")
+
+
+def test_long_data_across_a_flip(clients):
+    behind, direct, proxied = clients
+    both = Pair(direct, proxied)
+    both("prepare", "w", "UPDATE users SET fullname = ?, visits = ? WHERE id = ?")
+    for number, _ in enumerate(Walk(behind)):
+        both("long", "w", "0", "long word ", str(5 + number), "long:", f"int:{number}", "int:1")
+        both("run", "w")
+        both("query", "SELECT fullname, visits FROM users WHERE id = 1")
+        # Reset forgets what was sent.
+        both("long", "w", "0", "forgotten ", "2", "long:", "int:1", "int:2")
+        both("reset_statement", "w")
+        both("execute", "w", "str:kept", "int:1", "int:2")
+        both("query", "SELECT fullname, visits FROM users WHERE id = 2")
+
+
+def test_long_data_sent_before_and_executed_after_a_flip(clients):
+    behind, direct, proxied = clients
+    both = Pair(direct, proxied)
+    both("prepare", "w", "UPDATE users SET fullname = ? WHERE id = ?")
+    behind.each("expand", "--apply")
+    behind.each("dual-write")
+    behind.each("backfill")
+    for flip in ("cutover", "rollback"):
+        both("long", "w", "0", f"sent before {flip} ", "3", "long:", "int:3")
+        behind.each(flip)
+        both("run", "w")
+        both("query", "SELECT fullname FROM users WHERE id = 3")
+    behind.assert_no_drift()
+
+
+def test_an_open_cursor_lives_through_a_flip(clients):
+    behind, direct, proxied = clients
+    both = Pair(direct, proxied)
+    behind.walk("verify")
+    both("prepare", "c", "SELECT id, fullname FROM users WHERE id <= ? ORDER BY id")
+    for flip in ("cutover", "rollback"):
+        both("open", "c", "2", "int:9")
+        both("fetch", "c", "3")
+        try:
+            behind.each(flip, "--timeout", "1")
+        except Exception:  # an open cursor may hold the barrier; the flip is then taken back, or stays a rollback
+            pass
+        both("fetch", "c", "3")
+        both("fetch", "c")
+        both("execute", "c", "int:2")
+
+
+def test_many_statements_and_closing(clients):
+    behind, direct, proxied = clients
+    for number in range(300):
+        proxied.prepare(f"s{number}", f"SELECT fullname, {number} FROM users WHERE id = ?")
+    behind.walk("cutover")
+    for number in range(0, 300, 3):
+        assert proxied.execute(f"s{number}", 1)[0][1] == str(number)
+    for number in range(300):
+        proxied.check("close", f"s{number}")
+    count = proxied.query("SHOW SESSION STATUS LIKE 'Prepared_stmt_count'")
+    assert direct.query("SELECT 1") == [("1",)]
+    assert not count or int(count[0][1]) == 0
+
+
+@pytest.mark.parametrize("command", ["reset", "change_user"])
+def test_reset_and_change_user_forget_statements(clients, command):
+    behind, _, proxied = clients
+    behind.walk("verify")
+    proxied.prepare("s", "SELECT fullname FROM users WHERE id = ?")
+    assert len(proxied.execute("s", 1)) == 1
+    proxied.check(*(["reset"] if command == "reset" else ["change_user", "app", "app secret", behind.database]))
+    with pytest.raises(ClientError):
+        proxied.execute("s", 1)
+    behind.each("cutover")
+    proxied.prepare("t", "SELECT fullname FROM users WHERE id = ?")
+    assert len(proxied.execute("t", 1)) == 1
+
+
+def test_prepare_of_what_cannot_be_rewritten(clients):
+    behind, direct, proxied = clients
+    behind.walk("cutover")
+    with pytest.raises(ClientError) as error:
+        proxied.prepare("bad", "SELECT nothing FROM users")
+    assert error.value.number == 1054
+    proxied.prepare("good", "SELECT fullname FROM users WHERE id = ?")
+    assert proxied.execute("good", 1) == [tuple(row) for row in direct.query("SELECT fullname FROM users WHERE id = 1")]
+
+
+def test_result_metadata_of_prepared_statements(clients):
+    """Names and count of the columns that the client was told never change."""
+    behind, direct, proxied = clients
+    both = Pair(direct, proxied)
+    both("prepare", "m", "SELECT fullname, UPPER(fullname), id AS i, u.* FROM users u WHERE id = ?")
+    for _ in Walk(behind):
+        both("execute", "m", "int:1")
+        answer = both("prepare", "n", "SELECT amount, amount + 1 AS more, orders.* FROM orders WHERE id = ?")
+        assert answer[0] == ["P", "1", "6"]
+        both("close", "n")
