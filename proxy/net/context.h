@@ -30,7 +30,13 @@ struct generation *worker_pin(struct worker *w);
 void generation_pin_again(struct generation *g);
 void worker_unpin(struct worker *w, struct generation *g);
 
+/* The newest snapshot, for a look. */
+const struct snapshot *worker_newest(const struct worker *w);
+
 const struct snapshot *generation_snapshot(const struct generation *g);
+/* Differs for every snapshot that was adopted, from 0; what is cached by it is never mistaken. */
+uint64_t generation_serial(const struct generation *g);
+uint64_t worker_newest_serial(const struct worker *w);
 bool generation_is_newest(const struct worker *w, const struct generation *g);
 
 #endif

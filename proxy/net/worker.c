@@ -36,6 +36,7 @@ struct message {
 struct generation {
     struct generation *older;
     struct snapshot *snapshot; /* a reference */
+    uint64_t serial;
     unsigned pins;
 };
 
@@ -48,8 +49,8 @@ struct worker {
     pthread_t thread;
     bool started;
     void *data;
-    bool draining;
-    uint64_t ids;
+    bool draining, stopped;
+    uint64_t ids, serials;
     struct generation *newest; /* and the older ones that are still pinned, behind it */
 
     pthread_mutex_t lock; /* over the messages */
@@ -64,6 +65,7 @@ struct workers {
     unsigned connect_timeout, max_connections;
     atomic_uint sessions;
     atomic_ullong accepted;
+    pthread_mutex_t publishing; /* every worker sees the publications in one order */
     unsigned count, next;
     struct worker list[];
 };
@@ -146,7 +148,7 @@ static void run_published(struct worker *w, struct message *m)
         log_error("out of memory while a generation is adopted");
         abort();
     }
-    *g = (struct generation){w->newest, m->published.snapshot, 0};
+    *g = (struct generation){w->newest, m->published.snapshot, ++w->serials, 0};
     w->newest = g;
     sweep(w);
     unsigned older = 0;
@@ -174,9 +176,24 @@ void worker_unpin(struct worker *w, struct generation *g)
         barrier_retired(w->all->barrier, w->index, oldest_generation(w));
 }
 
+const struct snapshot *worker_newest(const struct worker *w)
+{
+    return w->newest->snapshot;
+}
+
 const struct snapshot *generation_snapshot(const struct generation *g)
 {
     return g->snapshot;
+}
+
+uint64_t generation_serial(const struct generation *g)
+{
+    return g->serial;
+}
+
+uint64_t worker_newest_serial(const struct worker *w)
+{
+    return w->newest->serial;
 }
 
 bool generation_is_newest(const struct worker *w, const struct generation *g)
@@ -231,6 +248,7 @@ const struct control_hooks *worker_hooks(const struct worker *w)
 static void publish(void *ctx, struct snapshot *s)
 {
     struct workers *ws = ctx;
+    pthread_mutex_lock(&ws->publishing);
     uint64_t number = barrier_published(ws->barrier, s->generation);
     for (unsigned i = 0; i < ws->count; i++) {
         struct message *m = message_new(run_published);
@@ -242,6 +260,7 @@ static void publish(void *ctx, struct snapshot *s)
         m->published.number = number;
         post(&ws->list[i], m);
     }
+    pthread_mutex_unlock(&ws->publishing);
 }
 
 static bool wait_for(void *ctx, uint64_t generation, unsigned timeout_ms, struct barrier_result *out)
@@ -318,7 +337,12 @@ struct publisher workers_publisher(struct workers *ws)
 
 static void run_accepted(struct worker *w, struct message *m)
 {
-    w->all->ops->start(w, m->accepted.fd, m->accepted.client);
+    if (w->stopped) {
+        close(m->accepted.fd);
+        worker_session_ended(w);
+    } else {
+        w->all->ops->start(w, m->accepted.fd, m->accepted.client);
+    }
     free(m);
 }
 
@@ -374,7 +398,7 @@ static void run_drain(struct worker *w, struct message *m)
 static void run_stop(struct worker *w, struct message *m)
 {
     free(m);
-    w->draining = true;
+    w->draining = w->stopped = true;
     w->all->ops->stop(w);
     event_base_loopbreak(w->base);
 }
@@ -452,6 +476,7 @@ static struct workers *workers_new(const struct workers_setup *setup)
     struct workers *ws = calloc(1, sizeof *ws + count * sizeof ws->list[0]);
     if (!ws)
         return NULL;
+    pthread_mutex_init(&ws->publishing, NULL);
     ws->ops = setup->ops;
     ws->hooks = setup->hooks;
     ws->count = count;
@@ -512,6 +537,7 @@ void workers_stop(struct workers *ws)
             pthread_join(ws->list[i].thread, NULL);
     for (unsigned i = 0; i < ws->count; i++)
         worker_free(&ws->list[i]);
+    pthread_mutex_destroy(&ws->publishing);
     barrier_free(ws->barrier);
     backends_free(ws->backends);
     free(ws);

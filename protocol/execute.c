@@ -1,0 +1,177 @@
+/* Parameters taken apart and put together; see execute.h. */
+#include "protocol/execute.h"
+
+#include <stdlib.h>
+
+/* How a value of each type is laid out; 0: a length-encoded string. */
+#define BY_LENGTH_BYTE 0xff /* one byte says how many follow: dates and times */
+#define NO_VALUE       0xfe
+
+static const unsigned char value_sizes[256] = {
+    [0x01] = 1,
+    [0x02] = 2,
+    [0x03] = 4,
+    [0x04] = 4,
+    [0x05] = 8,
+    [0x06] = NO_VALUE,
+    [0x08] = 8,
+    [0x09] = 4,
+    [0x0d] = 2,
+    [0x07] = BY_LENGTH_BYTE,
+    [0x0a] = BY_LENGTH_BYTE,
+    [0x0b] = BY_LENGTH_BYTE,
+    [0x0c] = BY_LENGTH_BYTE,
+    [0x0e] = BY_LENGTH_BYTE,
+    [0x11] = BY_LENGTH_BYTE,
+    [0x12] = BY_LENGTH_BYTE,
+    [0x13] = BY_LENGTH_BYTE,
+};
+
+static size_t bitmap_size(uint32_t params)
+{
+    return (params + 7) / 8;
+}
+
+static bool bit(const unsigned char *bitmap, uint32_t i)
+{
+    return bitmap && (bitmap[i / 8] >> (i % 8) & 1);
+}
+
+size_t execute_head_size(uint32_t params)
+{
+    return EXECUTE_FIXED + (params ? bitmap_size(params) + 1 + 2 * (size_t)params : 0);
+}
+
+const unsigned char *execute_types(struct span payload, uint32_t params)
+{
+    size_t at = EXECUTE_FIXED + bitmap_size(params);
+    if (params == 0 || payload.len < execute_head_size(params) || payload.ptr[at] != 1)
+        return NULL;
+    return (const unsigned char *)payload.ptr + at + 1;
+}
+
+const unsigned char *bulk_types(struct span payload, uint32_t params)
+{
+    if (params == 0 || payload.len < BULK_FIXED + 2 * (size_t)params ||
+        !(get_u16(payload.ptr + 5) & BULK_SEND_TYPES))
+        return NULL;
+    return (const unsigned char *)payload.ptr + BULK_FIXED;
+}
+
+/* The bytes of one value, with its length where it has one. */
+static struct span read_value(struct reader *r, unsigned char type)
+{
+    const char *begin = (const char *)r->p;
+    unsigned char size = value_sizes[type];
+    if (size == 0)
+        read_lenenc_str(r);
+    else if (size == BY_LENGTH_BYTE)
+        read_bytes(r, read_u8(r));
+    else if (size != NO_VALUE)
+        read_bytes(r, size);
+    return (struct span){begin, (size_t)((const char *)r->p - begin)};
+}
+
+static uint32_t source_of(const struct execute_map *m, uint32_t out)
+{
+    return m->map ? m->map[out] : out;
+}
+
+static void add_types(const struct execute_map *m, const unsigned char *types, struct buf *out)
+{
+    for (uint32_t i = 0; i < m->out_params; i++)
+        buf_add(out, types + 2 * (size_t)source_of(m, i), 2);
+}
+
+/* The head of either command up to where types or bitmaps begin, with the other statement's id. */
+static void add_fixed(struct span payload, size_t size, uint32_t id, struct buf *out)
+{
+    buf_add(out, payload.ptr, 1);
+    add_u32(out, id);
+    buf_add(out, payload.ptr + 5, size - 5);
+}
+
+static void add_nulls(const struct execute_map *m, const unsigned char *nulls, struct buf *out)
+{
+    size_t size = bitmap_size(m->out_params);
+    if (!buf_reserve(out, size))
+        return;
+    char *to = out->data + out->end;
+    memset(to, 0, size);
+    for (uint32_t i = 0; i < m->out_params; i++)
+        if (bit(nulls, source_of(m, i)))
+            to[i / 8] = (char)(to[i / 8] | 1 << (i % 8));
+    out->end += size;
+}
+
+bool execute_build(struct span payload, const struct execute_map *m, struct buf *out)
+{
+    struct reader r = reader_of(payload);
+    read_bytes(&r, EXECUTE_FIXED);
+    const unsigned char *nulls = r.p, *types = m->types;
+    if (m->params > 0) {
+        read_bytes(&r, bitmap_size(m->params));
+        if (read_u8(&r) == 1)
+            types = (const unsigned char *)read_bytes(&r, 2 * (size_t)m->params).ptr;
+    }
+    if (r.failed || (m->params > 0 && !types))
+        return false;
+    struct span *values = calloc(m->params + 1, sizeof *values);
+    if (!values)
+        return false;
+    for (uint32_t i = 0; i < m->params; i++)
+        if (!bit(nulls, i) && !bit(m->longs, i))
+            values[i] = read_value(&r, types[2 * (size_t)i]);
+    add_fixed(payload, EXECUTE_FIXED, m->id, out);
+    if (m->out_params > 0) {
+        add_nulls(m, nulls, out);
+        buf_add_byte(out, 1);
+        add_types(m, types, out);
+        for (uint32_t i = 0; i < m->out_params; i++)
+            buf_add_span(out, values[source_of(m, i)]);
+    }
+    free(values);
+    return !r.failed && !buf_failed(out);
+}
+
+/* One row of a bulk execution: each value with its indicator byte; a value follows only where that is 0. */
+static void read_row(struct reader *r, uint32_t params, const unsigned char *types, struct span *values)
+{
+    for (uint32_t i = 0; i < params; i++) {
+        const char *begin = (const char *)r->p;
+        if (read_u8(r) == 0)
+            read_value(r, types[2 * (size_t)i]);
+        values[i] = (struct span){begin, (size_t)((const char *)r->p - begin)};
+    }
+}
+
+bool bulk_build(struct span payload, const struct execute_map *m, struct buf *out)
+{
+    struct reader r = reader_of(payload);
+    const unsigned char *types = m->types;
+    read_bytes(&r, BULK_FIXED);
+    if (r.failed || m->params == 0)
+        return false;
+    if (get_u16(payload.ptr + 5) & BULK_SEND_TYPES)
+        types = (const unsigned char *)read_bytes(&r, 2 * (size_t)m->params).ptr;
+    if (r.failed || !types)
+        return false;
+    size_t begin = buf_len(out);
+    add_fixed(payload, BULK_FIXED, m->id, out);
+    add_types(m, types, out);
+    if (!buf_failed(out))
+        put_u16(buf_ptr(out) + begin + 5, get_u16(payload.ptr + 5) | BULK_SEND_TYPES);
+    if (!m->map) {
+        buf_add(out, r.p, reader_left(&r));
+        return !buf_failed(out);
+    }
+    struct span *values = calloc(m->params, sizeof *values);
+    while (values && !r.failed && reader_left(&r) > 0) {
+        read_row(&r, m->params, types, values);
+        for (uint32_t i = 0; i < m->out_params && !r.failed; i++)
+            buf_add_span(out, values[source_of(m, i)]);
+    }
+    bool good = values && !r.failed && !buf_failed(out);
+    free(values);
+    return good;
+}

@@ -1,0 +1,41 @@
+/* The parameters of COM_STMT_EXECUTE and COM_STMT_BULK_EXECUTE, taken apart and put together for another
+ * statement: one whose markers stand elsewhere, more or less often, or which has not been told the types yet.
+ *
+ *   EXECUTE: command │ id 4 │ flags 1 │ iterations 4 │ NULL bitmap │ types follow 1 │ [types 2 each] │ values
+ *   BULK:    command │ id 4 │ flags 2 │ [types 2 each] │ rows of (indicator 1, [value]) for each parameter
+ *
+ * Layouts: MariaDB, "3 - Binary Protocol (Prepared Statements)": COM_STMT_EXECUTE, COM_STMT_BULK_EXECUTE. */
+#ifndef PROTOCOL_EXECUTE_H
+#define PROTOCOL_EXECUTE_H
+
+#include "protocol/packet.h"
+
+#define EXECUTE_FIXED   10  /* bytes before the NULL bitmap */
+#define BULK_FIXED      7   /* bytes before types and rows */
+#define BULK_SEND_TYPES 128 /* the flag: types follow */
+
+/* How many bytes from the command byte on must be there to see the types: of an EXECUTE with `params`. */
+size_t execute_head_size(uint32_t params);
+
+/* The types in an EXECUTE's payload (2 * params bytes), of which at least the head is given; NULL: they were
+ * not sent, or there are none. */
+const unsigned char *execute_types(struct span payload, uint32_t params);
+
+/* The same of a bulk one. */
+const unsigned char *bulk_types(struct span payload, uint32_t params);
+
+/* How the parameters of the client's statement become those of the backend's. */
+struct execute_map {
+    uint32_t id;                /* the backend's statement */
+    uint32_t params;            /* that the client sends */
+    uint32_t out_params;        /* that the backend wants */
+    const uint32_t *map;        /* for each of those the client's index; NULL: one to one */
+    const unsigned char *types; /* 2 * params: as bound before; NULL: never bound */
+    const unsigned char *longs; /* bitmap of the parameters sent as long data, which have no value; or NULL */
+};
+
+/* Appends the payload for the backend, with types. false: the client's is malformed, or memory is out. */
+bool execute_build(struct span payload, const struct execute_map *m, struct buf *out);
+bool bulk_build(struct span payload, const struct execute_map *m, struct buf *out);
+
+#endif

@@ -1,0 +1,171 @@
+/* What the backend says: answers are followed by the tracker and passed on; when one has ended, the session
+ * knows whether a transaction is open, lets go of its snapshot or keeps it, and takes the next command. */
+#include "proxy/session/inside.h"
+
+#include <time.h>
+
+/* ---- pins ---- */
+
+bool session_unruled(const struct session *s)
+{
+    const struct snapshot *now = s->pin ? generation_snapshot(s->pin) : worker_newest(s->worker);
+    return now->rules->count == 0;
+}
+
+const struct rules *session_pin(struct session *s)
+{
+    if (!s->pin) {
+        struct timespec t;
+        clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+        s->pin = worker_pin(s->worker);
+        s->pinned_at = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+    }
+    return generation_snapshot(s->pin)->rules;
+}
+
+/* An ERR packet has no status flags: whether it ended the transaction (a deadlock does, most do not) or a
+ * statement before it began one is not known. So the pin stays, and when a newer snapshot is there, the
+ * backend is asked with a ping. */
+void session_unpin(struct session *s)
+{
+    if (!s->pin || (s->status & STATUS_IN_TRANS) || s->status_stale)
+        return;
+    worker_unpin(s->worker, s->pin);
+    s->pin = NULL;
+}
+
+void session_adopted(struct session *s)
+{
+    if (s->pin && s->status_stale && s->state == STATE_READY && !generation_is_newest(s->worker, s->pin))
+        own_ping(s);
+}
+
+/* ---- the end of an answer ---- */
+
+void answer_ended(struct session *s, bool ok)
+{
+    if (s->pending.facts)
+        facts_apply(s, ok);
+    if (s->executing || s->preparing)
+        execute_ended(s, ok);
+    if (ok && s->command == COM_RESET_CONNECTION) {
+        statements_clear(s);
+        facts_forget(s);
+    }
+    s->renumber = 0;
+    s->asked = false;
+    session_unpin(s);
+    session_move(s, STATE_READY);
+    session_adopted(s);
+    if (worker_draining(s->worker) && s->state == STATE_READY && !(s->status & STATUS_IN_TRANS))
+        session_close(s, "draining");
+}
+
+/* An OK after DDL waits until the catalog has been read, so that the next statement meets the new one. */
+static bool hold(struct session *s, struct span packet)
+{
+    if (!(s->pending.facts & FACT_DDL))
+        return false;
+    const struct control_hooks *hooks = worker_hooks(s->worker);
+    uint64_t ticket = hooks->catalog_changed ? hooks->catalog_changed(hooks->ctx) : 0;
+    if (ticket == 0 || s->tracker.kind == KIND_ERR)
+        return false;
+    s->ticket = ticket;
+    buf_reset(&s->held);
+    if (s->strip_state && s->tracker.kind == KIND_OK)
+        ok_without_state(packet, &s->held);
+    else
+        buf_add_span(&s->held, packet);
+    session_unpin(s); /* or the new catalog's barrier would wait for us */
+    session_move(s, STATE_HOLD);
+    session_timer(s, CATALOG_HOLD_MS);
+    return true;
+}
+
+void answer_release(struct session *s)
+{
+    session_timer(s, 0);
+    buf_add_span(channel_out(&s->client), buf_span(&s->held));
+    buf_free(&s->held);
+    answer_ended(s, true);
+    client_resume(s);
+}
+
+/* ---- the answer ---- */
+
+/* A packet that decides something, and its way to the client. */
+static void pass_packet(struct session *s, struct span packet)
+{
+    if (s->renumber)
+        ((char *)packet.ptr)[3] = (char)((unsigned char)packet.ptr[3] + s->renumber);
+    if (s->preparing) {
+        prepare_answer(s, TRACK_PACKET, packet);
+        return;
+    }
+    bool state = s->tracker.kind == KIND_OK && (s->tracker.status & STATUS_SESSION_STATE);
+    if (state && s->strip_state)
+        ok_without_state(packet, channel_out(&s->client));
+    else
+        channel_send(&s->client, packet.ptr, packet.len);
+}
+
+static void note(struct session *s, struct span packet)
+{
+    switch (s->tracker.kind) {
+    case KIND_OK:
+        facts_status(s, s->tracker.status);
+        if (s->tracker.status & STATUS_SESSION_STATE)
+            facts_from_ok(s, (struct span){packet.ptr + PACKET_HEADER, packet.len - PACKET_HEADER});
+        break;
+    case KIND_EOF:
+        facts_status(s, s->tracker.status);
+        break;
+    case KIND_ERR:
+        s->status_stale = true;
+        break;
+    case KIND_INFILE:
+        session_move(s, STATE_INFILE);
+        break;
+    default:
+        break;
+    }
+}
+
+size_t answer_from_backend(struct session *s, char *bytes, size_t len)
+{
+    size_t used;
+    enum track_event ev = tracker_feed(&s->tracker, bytes, len, &used);
+    struct span packet = {bytes, used};
+    switch (ev) {
+    case TRACK_MORE:
+        return 0;
+    case TRACK_PASS:
+        if (s->preparing)
+            prepare_answer(s, ev, packet);
+        else
+            channel_send(&s->client, bytes, used);
+        return used;
+    case TRACK_PACKET:
+        note(s, packet);
+        pass_packet(s, packet);
+        return used;
+    case TRACK_END:
+        note(s, packet);
+        if (hold(s, packet))
+            return used;
+        pass_packet(s, packet);
+        answer_ended(s, s->tracker.kind != KIND_ERR);
+        return used;
+    case TRACK_BROKEN:
+        break;
+    }
+    session_end(s, "the backend's answer is not understood");
+    return 0;
+}
+
+/* Nothing was asked: the server says why it will close (a time-out, a KILL, its shutdown). */
+size_t idle_from_backend(struct session *s, char *bytes, size_t len)
+{
+    channel_send(&s->client, bytes, len);
+    return len;
+}

@@ -1,0 +1,263 @@
+/* The commands that name a prepared statement: execution (single and bulk), long data, fetch, reset, close.
+ *
+ * Where nothing moved, the backend's id is put into the packet in place and the packet passes as it comes;
+ * only its head is looked at, for the types that it binds. Where the backend's statement is new or has its
+ * markers elsewhere, the packet is gathered and put together anew (protocol/execute.h). */
+#include "proxy/session/statements.h"
+
+#include <stdlib.h>
+
+#include "protocol/execute.h"
+
+/* The statement that the command names, once its id has come; false: wait. */
+static bool named(struct session *s, const char *bytes, size_t len, struct statement **out)
+{
+    *out = NULL;
+    if (get_u24(bytes) < 5)
+        return true;
+    if (len < PACKET_HEADER + 5)
+        return false;
+    *out = statements_find(s, get_u32(bytes + PACKET_HEADER + 1));
+    return true;
+}
+
+static void count(const struct statement *st)
+{
+    for (size_t i = 0; i < st->count_count; i++)
+        atomic_fetch_add_explicit(st->counts[i].counter, 1, memory_order_relaxed);
+}
+
+/* Makes sure that the statement says under the pinned snapshot what it should. Returns true when it does;
+ * else *used is what the command's handler returns. `answers`: the command has an answer to put an error
+ * into; without one it is swallowed, and the execution after it will get the error. */
+static bool renewed(struct session *s, struct statement *st, char *bytes, size_t len, bool answers,
+                    size_t *used)
+{
+    struct gathered g;
+    struct rewrite_result r;
+    *used = 0;
+    if (!command_gather(s, bytes, len, &g)) {
+        session_end(s, "a packet is too long");
+        return false;
+    }
+    if (!g.payload.ptr)
+        return false;
+    switch (statement_renew(s, st, &r)) {
+    case RENEW_READY:
+        return true;
+    case RENEW_WAIT:
+        return false;
+    case RENEW_REFUSED:
+        facts_count(&r);
+        if (answers)
+            text_refuse(s, &r, g.parts);
+        break;
+    case RENEW_FAILED:
+        if (answers)
+            own_error_answer(s, g.parts);
+        else
+            buf_free(&s->own_error);
+        break;
+    }
+    session_unpin(s);
+    *used = g.size;
+    return false;
+}
+
+static struct execute_map map_of(const struct statement *st)
+{
+    return (struct execute_map){
+        .id = st->backend_id,
+        .params = st->params,
+        .out_params = st->map ? st->out_params : st->params,
+        .map = st->map,
+        .types = st->types_known ? st->types : NULL,
+        .longs = st->longs,
+    };
+}
+
+static void begin_execution(struct session *s, struct statement *st)
+{
+    s->executing = st;
+    count(st);
+    if (st->facts)
+        facts_pend(s, st->facts, SPAN(""));
+}
+
+/* Sends the packet put together anew; `build` is the command's. */
+static size_t send_built(struct session *s, struct statement *st, char *bytes, size_t len,
+                         bool (*build)(struct span, const struct execute_map *, struct buf *))
+{
+    struct gathered g;
+    if (!command_gather(s, bytes, len, &g)) {
+        session_end(s, "a packet is too long");
+        return 0;
+    }
+    if (!g.payload.ptr)
+        return 0;
+    struct buf out = BUF_INIT;
+    struct execute_map m = map_of(st);
+    const unsigned char *types = g.payload.ptr[0] == COM_STMT_EXECUTE ? execute_types(g.payload, st->params)
+                                                                      : bulk_types(g.payload, st->params);
+    if (build(g.payload, &m, &out)) {
+        if (types)
+            statement_bind(st, types);
+        struct span head = {buf_ptr(&out), 1}, body = {buf_ptr(&out) + 1, buf_len(&out) - 1};
+        begin_execution(s, st);
+        command_send(s, head, body, g.parts);
+    } else {
+        command_refuse(s, g.parts, 1835, SPAN("Malformed communication packet"));
+    }
+    buf_free(&out);
+    return g.size;
+}
+
+/* Sends the packet as it is, with the backend's id. */
+static size_t send_patched(struct session *s, struct statement *st, char *bytes, size_t len)
+{
+    put_u32(bytes + PACKET_HEADER + 1, st->backend_id);
+    begin_execution(s, st);
+    if (s->joined == 0)
+        return command_forward(s, bytes, len);
+    struct gathered g; /* it was gathered on the way, and must be split again */
+    command_gather(s, bytes, len, &g);
+    command_send(s, (struct span){g.payload.ptr, 1}, (struct span){g.payload.ptr + 1, g.payload.len - 1},
+                 g.parts);
+    return g.size;
+}
+
+size_t execute_begin(struct session *s, char *bytes, size_t len)
+{
+    struct statement *st;
+    size_t used;
+    if (!named(s, bytes, len, &st))
+        return 0;
+    if (!st)
+        return command_forward(s, bytes, len);
+    size_t head = execute_head_size(st->params), n = get_u24(bytes);
+    struct span payload = {bytes + PACKET_HEADER, len - PACKET_HEADER < n ? len - PACKET_HEADER : n};
+    if (payload.len < n && payload.len < head)
+        return 0;
+    if (statement_stale(s, st) && !renewed(s, st, bytes, len, true, &used))
+        return used;
+    session_pin(s);
+    const unsigned char *types = execute_types(payload, st->params);
+    if (st->map || (st->params > 0 && !types && !st->types_sent && st->types_known))
+        return send_built(s, st, bytes, len, execute_build);
+    if (types && !statement_bind(st, types)) {
+        session_end(s, "out of memory");
+        return 0;
+    }
+    return send_patched(s, st, bytes, len);
+}
+
+size_t bulk_begin(struct session *s, char *bytes, size_t len)
+{
+    struct statement *st;
+    size_t used;
+    if (!named(s, bytes, len, &st))
+        return 0;
+    if (!st)
+        return command_forward(s, bytes, len);
+    size_t head = BULK_FIXED + 2 * (size_t)st->params, n = get_u24(bytes);
+    struct span payload = {bytes + PACKET_HEADER, len - PACKET_HEADER < n ? len - PACKET_HEADER : n};
+    if (payload.len < n && payload.len < head)
+        return 0;
+    if (statement_stale(s, st) && !renewed(s, st, bytes, len, true, &used))
+        return used;
+    session_pin(s);
+    const unsigned char *types = bulk_types(payload, st->params);
+    if (st->map || (st->params > 0 && !types && !st->types_sent && st->types_known))
+        return send_built(s, st, bytes, len, bulk_build);
+    if (types && !statement_bind(st, types)) {
+        session_end(s, "out of memory");
+        return 0;
+    }
+    return send_patched(s, st, bytes, len);
+}
+
+/* ---- long data ---- */
+
+/* Remembers that the parameter's value was sent apart; the statement keeps the snapshot it is sent under. */
+static bool remember_long(struct session *s, struct statement *st, uint32_t param)
+{
+    if (!st->longs)
+        st->longs = calloc(1, st->params / 8 + 1u);
+    if (!st->longs)
+        return false;
+    if (param < st->params)
+        st->longs[param / 8] |= (unsigned char)(1 << (param % 8));
+    st->long_data = true;
+    if (!st->pin) {
+        session_pin(s);
+        generation_pin_again(st->pin = s->pin);
+    }
+    return true;
+}
+
+/* The data for every marker that stands for the client's parameter. */
+static size_t send_long_mapped(struct session *s, struct statement *st, char *bytes, size_t len)
+{
+    struct gathered g;
+    if (!command_gather(s, bytes, len, &g)) {
+        session_end(s, "a packet is too long");
+        return 0;
+    }
+    if (!g.payload.ptr || g.payload.len < 7)
+        return g.payload.ptr ? g.size : 0;
+    uint32_t param = get_u16(g.payload.ptr + 5);
+    if (!remember_long(s, st, param)) {
+        session_end(s, "out of memory");
+        return 0;
+    }
+    char *head = (char *)g.payload.ptr;
+    put_u32(head + 1, st->backend_id);
+    for (uint32_t i = 0; i < st->out_params; i++) {
+        if (st->map[i] != param)
+            continue;
+        uint8_t seq = 0;
+        put_u16(head + 5, i);
+        add_packet(channel_out(&s->backend), &seq, (struct span){head, 7},
+                   (struct span){head + 7, g.payload.len - 7});
+    }
+    session_unpin(s);
+    return g.size;
+}
+
+size_t long_data_begin(struct session *s, char *bytes, size_t len)
+{
+    struct statement *st;
+    size_t used;
+    if (!named(s, bytes, len, &st) || (get_u24(bytes) >= 7 && len < PACKET_HEADER + 7))
+        return 0;
+    if (!st || get_u24(bytes) < 7)
+        return command_forward(s, bytes, len);
+    if (statement_stale(s, st) && !renewed(s, st, bytes, len, false, &used))
+        return used;
+    if (st->map)
+        return send_long_mapped(s, st, bytes, len);
+    if (!remember_long(s, st, get_u16(bytes + PACKET_HEADER + 5))) {
+        session_end(s, "out of memory");
+        return 0;
+    }
+    used = send_patched(s, st, bytes, len);
+    s->executing = NULL;
+    return used;
+}
+
+/* ---- fetch, reset, close ---- */
+
+size_t statement_begin(struct session *s, char *bytes, size_t len)
+{
+    struct statement *st;
+    if (!named(s, bytes, len, &st))
+        return 0;
+    if (!st)
+        return command_forward(s, bytes, len);
+    put_u32(bytes + PACKET_HEADER + 1, st->backend_id);
+    if (bytes[PACKET_HEADER] == COM_STMT_CLOSE)
+        statements_remove(s, st);
+    else if (bytes[PACKET_HEADER] == COM_STMT_RESET)
+        statement_forget_longs(s, st);
+    return command_forward(s, bytes, len);
+}

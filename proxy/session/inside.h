@@ -1,0 +1,310 @@
+/* One client's conversation, as the files of this floor share it.
+ *
+ *   client ══ channel ══▶ command.c ─▶ text.c, prepare.c (rewriting) ══ channel ══▶ backend
+ *          ◀═ channel ══ answer.c (tracker, pins, facts) ◀══════════════ channel ══
+ *
+ *   session.c  life and death, states, lists      login.c   connecting and authentication
+ *   channel.c  sockets, backpressure              own.c     the proxy's own commands between the client's
+ *   facts.c    what a statement changes           statements.c  the prepared statements of a session
+ *
+ * An idle session owns no buffers: bytes are read into its worker's scratch buffer, handled there and sent
+ * on from there. Only what must wait (a packet that is not whole, a command while another is under way,
+ * what the other side's socket does not take) is copied into the session. */
+#ifndef PROXY_SESSION_INSIDE_H
+#define PROXY_SESSION_INSIDE_H
+
+#include <event2/event_struct.h>
+
+#include "config/log.h"
+#include "protocol/handshake.h"
+#include "protocol/ok.h"
+#include "protocol/tracker.h"
+#include "proxy/net/context.h"
+#include "proxy/rewrite/rewrite.h"
+#include "proxy/session/session.h"
+
+#define SCRATCH_SIZE  (128 * 1024)
+#define OUT_HIGH      (256 * 1024) /* waiting bytes towards a side from which the other is read no more */
+#define OUT_LOW       (64 * 1024)  /* and from which it is read again */
+#define PIPELINE_MAX  (256 * 1024) /* commands that wait behind one under way */
+#define LOGIN_MAX     (1024 * 1024)
+#define GATHER_MAX    (1024u * 1024 * 1024 + 64 * 1024) /* max_allowed_packet cannot be more than 1 GiB */
+#define ARENA_LIMIT   (1024u * 1024 * 1024)
+#define CLOSE_SECONDS 10 /* that a client has to take its last bytes */
+
+struct session;
+
+/* Where a session stands. What each does with bytes from either side is in the table in session.c. */
+enum state {
+    STATE_CONNECT,  /* waits for the backend's socket */
+    STATE_GREETING, /* waits for the backend's greeting */
+    STATE_LOGIN,    /* waits for the client's handshake response */
+    STATE_AUTH,     /* the two authenticate each other, at first or in COM_CHANGE_USER */
+    STATE_READY,    /* no command is under way */
+    STATE_COMMAND,  /* one is: being sent, or being answered */
+    STATE_INFILE,   /* the client sends the file of a LOAD DATA LOCAL */
+    STATE_STREAM,   /* binlog events flow; both sides may speak */
+    STATE_OWN,      /* a command of the proxy's own is under way */
+    STATE_HOLD,     /* an answer to DDL waits until the catalog has been read */
+    STATE_CLOSING,  /* the last bytes go to the client */
+    STATE_ENDED,
+    STATE_COUNT,
+};
+
+/* One of a session's two sockets. */
+struct channel {
+    struct session *session;
+    int fd;
+    bool reading, writing; /* whether the events are added */
+    bool eof;              /* nothing more comes from it */
+    bool broken;           /* it takes nothing more; what it still sends is read */
+    struct event readable, writable;
+    struct buf in;      /* read, and not consumed yet */
+    struct buf out;     /* to be written */
+    struct span direct; /* to be written behind `out`; in the buffer it was read into, so only for the time
+                           of one callback */
+};
+
+/* What a command may change in the session when it has succeeded. */
+struct pending {
+    uint32_t facts; /* FACT_… */
+    char *database; /* malloc'ed: the default database that it chooses; NULL: none */
+    size_t database_len;
+};
+
+struct own_command;
+struct statement;
+
+/* The prepared statements of a session, by the id that the client has. */
+struct statements {
+    struct statement **buckets;
+    size_t size, count; /* size: a power of two, or 0 */
+};
+
+struct session {
+    struct session *next, **link; /* in the worker's list */
+    struct worker *worker;
+    struct shared *shared;
+    uint64_t id;
+    enum state state;
+    struct channel client, backend;
+    struct event *timer; /* of the state; NULL: none is set */
+    size_t tried;        /* backend addresses */
+    char client_text[64];
+
+    uint64_t server_capabilities; /* as offered by the backend */
+    uint64_t capabilities;        /* of the connection to the backend */
+    bool strip_state;             /* the client did not ask for session tracking; we did */
+    bool mariadb;
+    uint32_t server_version, connection_id;
+    char *user, *program; /* malloc'ed */
+    unsigned auth_turns;  /* packets that the client may send in the dialogue */
+    struct login *change; /* the COM_CHANGE_USER under way: owned, with its own strings behind it */
+
+    /* The command under way */
+    uint8_t command;
+    struct tracker tracker;
+    uint32_t send_left; /* bytes of the client's packet that just pass */
+    bool send_joined;   /* the packet that passes has the full length: another follows */
+    uint8_t renumber;   /* added to the sequence ids of the answer */
+    size_t joined; /* the packet at the head of client.in is joined to this payload length; 0: it is not */
+    struct pending pending;
+    struct statement *preparing; /* the COM_STMT_PREPARE under way (owned) */
+    struct statement *renewing;  /* the one that `preparing` will stand behind; in `statements` */
+    struct statement *executing; /* whose answer is under way; in `statements` */
+    const struct own_command *own;
+    struct buf own_error; /* ERR payload that the proxy's own command got; answers the client's command */
+    struct buf held;      /* STATE_HOLD: the packet */
+    uint64_t ticket;      /* STATE_HOLD: what it waits for */
+
+    /* What is known of the backend's session */
+    uint16_t status;   /* flags, from the last OK or EOF */
+    bool status_stale; /* an ERR came since, which carries none */
+    bool schema_told;  /* the answer under way said which database is the default now */
+    bool asked;        /* the modes were asked for this command already */
+    bool modes_known, charset_known, database_known;
+    struct sql_dialect dialect;
+    char *database; /* malloc'ed, or NULL: none */
+    size_t database_len;
+    struct span *temporary; /* malloc'ed "db.table"s; NULL: none */
+    size_t temporary_count;
+
+    struct generation *pin;
+    uint64_t pinned_at; /* milliseconds of the coarse monotonic clock */
+
+    struct statements statements;
+    uint32_t last_prepared; /* the client's id; statement id -1 means it */
+    uint8_t own_step;       /* for the own command under way */
+    uint32_t own_columns;
+};
+
+/* What the sessions of one worker share. */
+struct shared {
+    struct session *sessions, *dead;
+    struct arena *arena;
+    char scratch[SCRATCH_SIZE];
+};
+
+/* ---- session.c ---- */
+
+/* The one function that moves a session to another state. */
+void session_move(struct session *s, enum state to);
+
+/* Ends a session: both sockets are closed at once. It is freed when the callback that runs has returned;
+ * calling it twice is harmless. `reason` goes to the log. */
+void session_end(struct session *s, const char *reason);
+
+/* Ends it when the client has taken what waits for it. */
+void session_close(struct session *s, const char *reason);
+
+/* The end of every callback: flushes, follows the sockets' interest, frees what has ended. `s` may be gone.
+ */
+void session_leave(struct session *s);
+
+/* Frees the sessions that ended. */
+void sessions_reap(struct shared *shared);
+
+/* Sets or clears the state's one timer; milliseconds, 0 clears. */
+void session_timer(struct session *s, unsigned ms);
+
+/* Handlers of the table: take bytes, return how many are consumed; 0: wait for more, or for another state. */
+typedef size_t session_bytes(struct session *s, char *bytes, size_t len);
+session_bytes *session_handler(const struct session *s, const struct channel *from);
+
+/* ---- channel.c ---- */
+
+void channel_init(struct channel *c, struct session *s);
+bool channel_open(struct channel *c, int fd);
+void channel_shut(struct channel *c);
+
+/* Sends bytes that stay where they are until the callback ends. */
+void channel_send(struct channel *c, const char *bytes, size_t len);
+
+/* The buffer to append bytes to that do not stay; what channel_send() took before goes first. */
+struct buf *channel_out(struct channel *c);
+
+/* Writes what the socket takes. */
+void channel_flush(struct channel *c);
+
+/* Adds and removes events so that each side is read only while the other takes it. */
+void channels_interest(struct session *s);
+
+/* Handles what waits in the client's buffer, now that the state may take it. */
+void client_resume(struct session *s);
+
+/* ---- login.c ---- */
+
+void login_connect(struct session *s);
+void login_connected(struct session *s); /* the backend's socket became writable */
+void login_timed_out(struct session *s);
+session_bytes greeting_from_backend, login_from_client, auth_from_client, auth_from_backend;
+/* COM_CHANGE_USER; a handler of command.c's table. */
+session_bytes change_user_begin;
+
+/* ---- command.c ---- */
+
+session_bytes command_from_client, rest_from_client, infile_from_client, stream_from_client;
+
+/* Passes the packet at `bytes` on and follows its answer; the rest of it passes as it comes. Returns the
+ * bytes consumed. */
+size_t command_forward(struct session *s, const char *bytes, size_t len);
+
+/* Sends a command made by the proxy in place of the client's, whose logical packet had `parts` packets, and
+ * follows its answer. */
+void command_send(struct session *s, struct span head, struct span body, size_t parts);
+
+/* Answers the client's command, which had `parts` packets, with an ERR packet. */
+void command_refuse(struct session *s, size_t parts, unsigned code, struct span message);
+
+/* A command that must be seen whole. */
+struct gathered {
+    struct span payload; /* from the command byte; {NULL, 0}: not yet whole, wait */
+    size_t size, parts;  /* on the wire */
+};
+
+/* false: it is too long to be gathered; pass it on. */
+bool command_gather(struct session *s, char *bytes, size_t len, struct gathered *out);
+
+/* ---- answer.c ---- */
+
+session_bytes answer_from_backend, idle_from_backend;
+
+/* The command under way has its whole answer: pins, facts, the next state. `ok`: it ended without ERR. */
+void answer_ended(struct session *s, bool ok);
+
+/* Lets a held answer go. */
+void answer_release(struct session *s);
+
+/* Whether a statement that began now would meet no rules at all. */
+bool session_unruled(const struct session *s);
+
+/* Takes the newest snapshot for a statement, unless one is pinned. */
+const struct rules *session_pin(struct session *s);
+
+/* Gives the pin back unless a transaction holds it. */
+void session_unpin(struct session *s);
+
+/* A newer snapshot was adopted: find out whether an idle session may let go of its own. */
+void session_adopted(struct session *s);
+
+/* ---- facts.c ---- */
+
+/* What an OK packet says of the session. */
+void facts_from_ok(struct session *s, struct span payload);
+void facts_status(struct session *s, uint16_t status);
+void facts_set_database(struct session *s, struct span name);
+void facts_forget(struct session *s); /* modes, character set and database are unknown */
+
+/* What a text will change once it has run; and that it ran. */
+void facts_pend(struct session *s, uint32_t facts, struct span use_database);
+void facts_apply(struct session *s, bool ok);
+void facts_free(struct session *s);
+
+/* What the rewriter has to know. */
+struct rewrite_session facts_rewrite_session(struct session *s, const struct rules *rules, bool prepared);
+
+/* Counts a statement on the migrations that it touches. */
+void facts_count(const struct rewrite_result *r);
+
+/* ---- own.c ---- */
+
+/* A command of the proxy's own, between two of the client's. Its answer does not reach the client. */
+struct own_command {
+    const char *name;
+    enum answer answer;
+    /* A packet of the answer; kind and fields are in s->tracker. May be NULL. */
+    void (*packet)(struct session *s, struct span payload);
+    /* The answer is whole; s->own_error holds its ERR payload, if it was one. The state is STATE_READY again,
+     * and the client's command that caused it is tried anew behind this call. */
+    void (*done)(struct session *s, bool ok);
+};
+
+void own_begin(struct session *s, const struct own_command *own, struct span head, struct span body);
+session_bytes own_from_backend;
+
+/* Asks the backend for sql_mode, character set and database. */
+void own_ask_modes(struct session *s);
+
+/* Asks for the status flags. */
+void own_ping(struct session *s);
+
+/* Answers the client's command with the ERR that the proxy's own one got. */
+void own_error_answer(struct session *s, size_t parts);
+
+/* ---- text.c, prepare.c, execute.c ---- */
+
+session_bytes query_begin, init_db_begin;
+session_bytes prepare_begin, execute_begin, bulk_begin, long_data_begin, statement_begin;
+
+enum text_plan { TEXT_FORWARD, TEXT_SEND, TEXT_REFUSE, TEXT_WAIT };
+
+/* What becomes of a text under the pinned rules. TEXT_WAIT: an own command was begun, try again after it.
+ * The result is in the worker's arena until the next call. */
+enum text_plan text_decide(struct session *s, struct span text, bool prepared, struct rewrite_result *out);
+
+/* A packet of PREPARE's answer that the client must see otherwise, or that must be remembered. */
+void prepare_answer(struct session *s, enum track_event ev, struct span packet);
+void execute_ended(struct session *s, bool ok);
+void statements_clear(struct session *s);
+
+#endif

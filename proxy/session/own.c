@@ -1,0 +1,130 @@
+/* The proxy's own commands to the backend, between two of the client's: asking for modes, pinging for the
+ * status flags, preparing a statement anew. The session is in STATE_OWN meanwhile, what the client says
+ * waits, and no byte of the answer reaches it. When the answer is whole, the client's command that made it
+ * necessary is simply tried again, and finds what it missed. */
+#include "proxy/session/inside.h"
+
+void own_begin(struct session *s, const struct own_command *own, struct span head, struct span body)
+{
+    uint8_t seq = 0;
+    log_debug("session %llu: own command: %s", (unsigned long long)s->id, own->name);
+    add_packet(channel_out(&s->backend), &seq, head, body);
+    tracker_begin(&s->tracker, own->answer, s->capabilities);
+    s->tracker.whole = true;
+    s->own = own;
+    s->own_step = 0;
+    s->own_columns = 0;
+    buf_free(&s->own_error);
+    session_move(s, STATE_OWN);
+}
+
+/* What every answer tells, whoever asked. */
+static void note(struct session *s, struct span payload)
+{
+    switch (s->tracker.kind) {
+    case KIND_OK:
+        facts_status(s, s->tracker.status);
+        facts_from_ok(s, payload);
+        break;
+    case KIND_EOF:
+        facts_status(s, s->tracker.status);
+        break;
+    case KIND_ERR:
+        buf_add_span(&s->own_error, payload);
+        s->status_stale = true;
+        break;
+    default:
+        break;
+    }
+}
+
+size_t own_from_backend(struct session *s, char *bytes, size_t len)
+{
+    size_t used;
+    enum track_event ev = tracker_feed(&s->tracker, bytes, len, &used);
+    if (ev == TRACK_MORE)
+        return 0;
+    if (ev != TRACK_PACKET && ev != TRACK_END) {
+        session_end(s, "the backend's answer to a command of our own is not understood");
+        return 0;
+    }
+    const struct own_command *own = s->own;
+    struct span payload = {bytes + PACKET_HEADER, used - PACKET_HEADER};
+    note(s, payload);
+    if (own->packet)
+        own->packet(s, payload);
+    if (ev == TRACK_END && s->state == STATE_OWN) {
+        s->own = NULL;
+        session_move(s, STATE_READY);
+        own->done(s, s->tracker.kind != KIND_ERR);
+    }
+    return used;
+}
+
+void own_error_answer(struct session *s, size_t parts)
+{
+    struct buf *out = channel_out(&s->client);
+    size_t at = packet_begin(out);
+    buf_add_span(out, buf_span(&s->own_error));
+    packet_end(out, at, (uint8_t)parts);
+    buf_free(&s->own_error);
+    s->asked = false;
+    session_unpin(s);
+}
+
+/* ---- modes ---- */
+
+/* A value of a text row; NULL becomes empty. */
+static struct span row_value(struct reader *r)
+{
+    if (reader_left(r) > 0 && *r->p == 0xfb) {
+        r->p++;
+        return SPAN("");
+    }
+    return read_lenenc_str(r);
+}
+
+static void modes_packet(struct session *s, struct span payload)
+{
+    if (s->tracker.kind == KIND_COLUMNS)
+        s->own_columns = s->tracker.columns;
+    if (s->tracker.kind != KIND_DATA || s->own_step++ != s->own_columns)
+        return; /* definitions come first, then the row */
+    struct reader r = reader_of(payload);
+    struct span modes = row_value(&r), charset = row_value(&r), database = row_value(&r);
+    if (r.failed)
+        return;
+    s->dialect.modes = sql_modes_of(modes);
+    s->dialect.charset = sql_charset_of(charset);
+    s->modes_known = s->charset_known = true;
+    facts_set_database(s, database);
+}
+
+/* Where it failed (a password that must be changed, an XA transaction that was prepared), the statement that
+ * comes will fail in the same way; it goes on with what was known before. */
+static void modes_done(struct session *s, bool ok)
+{
+    if (!ok)
+        log_debug("session %llu: its modes could not be asked for", (unsigned long long)s->id);
+}
+
+void own_ask_modes(struct session *s)
+{
+    static const struct own_command ask = {"modes", ANSWER_RESULTS, modes_packet, modes_done};
+    s->asked = true;
+    own_begin(s, &ask, SPAN("\x03"), SPAN("SELECT @@sql_mode, @@character_set_client, DATABASE()"));
+}
+
+/* ---- ping ---- */
+
+static void ping_done(struct session *s, bool ok)
+{
+    (void)ok;
+    session_unpin(s);
+}
+
+void own_ping(struct session *s)
+{
+    static const struct own_command ping = {"ping", ANSWER_OK, NULL, ping_done};
+    own_begin(s, &ping, SPAN("\x0e"), SPAN(""));
+}

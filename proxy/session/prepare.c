@@ -1,0 +1,265 @@
+/* COM_STMT_PREPARE, its answer, and preparing anew when the generation has moved.
+ *
+ * What the client is told of a statement is the original's: where the rewritten text has its markers in other
+ * numbers, PREPARE_OK's count and the parameters' definitions are put right in the answer. */
+#include "proxy/session/statements.h"
+
+#include <stdlib.h>
+
+#include "proxy/sql/arena.h"
+
+#define ERROR_CHANGED 1105
+
+/* ---- a statement to be ---- */
+
+/* What a statement becomes from what the rewriter said of it. NULL: out of memory. */
+static struct statement *statement_of(struct session *s, struct span text, enum text_plan plan,
+                                      const struct rewrite_result *r)
+{
+    struct statement *st = statement_new(text, plan == TEXT_SEND ? r->text : text);
+    if (!st)
+        return NULL;
+    st->serial = generation_serial(s->pin);
+    st->facts = r->facts;
+    st->touches = r->touches;
+    st->dialect = s->dialect;
+    if (plan == TEXT_SEND && r->param_map) {
+        st->params = (uint16_t)r->param_count;
+        st->map = malloc((r->out_param_count + 1) * sizeof *st->map);
+        if (!st->map) {
+            statement_free(st);
+            return NULL;
+        }
+        memcpy(st->map, r->param_map, r->out_param_count * sizeof *st->map);
+    }
+    if (s->database_len > 0) {
+        st->database = (struct span){malloc(s->database_len), s->database_len};
+        if (st->database.ptr)
+            memcpy((char *)st->database.ptr, s->database, s->database_len);
+        else
+            st->database.len = 0;
+    }
+    statement_counts(st, r);
+    return st;
+}
+
+size_t prepare_begin(struct session *s, char *bytes, size_t len)
+{
+    struct gathered g;
+    struct rewrite_result r;
+    if (!command_gather(s, bytes, len, &g))
+        return command_forward(s, bytes, len);
+    if (!g.payload.ptr)
+        return 0;
+    struct span text = {g.payload.ptr + 1, g.payload.len - 1};
+    enum text_plan plan = text_decide(s, text, true, &r);
+    if (plan == TEXT_WAIT)
+        return 0;
+    s->last_prepared = 0;
+    if (plan == TEXT_REFUSE) {
+        facts_count(&r);
+        text_refuse(s, &r, g.parts);
+        return g.size;
+    }
+    s->preparing = statement_of(s, text, plan, &r);
+    if (!s->preparing) {
+        session_end(s, "out of memory");
+        return 0;
+    }
+    if (plan == TEXT_SEND || g.parts > 1)
+        command_send(s, SPAN("\x16"), s->preparing->sent, g.parts);
+    else
+        command_forward(s, bytes, g.size);
+    if (s->preparing->map)
+        s->tracker.whole = true;
+    return g.size;
+}
+
+/* ---- its answer ---- */
+
+/* A parameter's definition as MariaDB gives it: every one is the same. */
+static void add_definition(struct buf *out, uint8_t seq)
+{
+    size_t at = packet_begin(out);
+    add_lenenc_str(out, SPAN("def"));
+    for (int i = 0; i < 3; i++)
+        add_lenenc_str(out, SPAN(""));
+    add_lenenc_str(out, SPAN("?"));
+    add_lenenc_str(out, SPAN(""));
+    buf_add_byte(out, 12); /* the length of what follows */
+    add_u16(out, 63);      /* binary */
+    add_u32(out, 0);
+    buf_add_byte(out, 6);      /* MYSQL_TYPE_NULL */
+    buf_add(out, "\x80\0", 2); /* BINARY */
+    buf_add(out, "\0\0\0", 3);
+    packet_end(out, at, seq);
+}
+
+/* Adds the packet with another sequence id. */
+static void add_renumbered(struct buf *out, struct span packet, uint8_t seq)
+{
+    size_t at = buf_len(out);
+    buf_add_span(out, packet);
+    if (!buf_failed(out))
+        buf_ptr(out)[at + 3] = (char)seq;
+}
+
+/* The definitions of the client's parameters in place of the backend's, after PREPARE_OK. */
+static void add_definitions(struct session *s, const struct statement *st, struct buf *out)
+{
+    for (uint32_t i = 0; i < st->params; i++)
+        add_definition(out, s->own_step++);
+    if (st->params > 0 && !(s->capabilities & CLIENT_DEPRECATE_EOF)) {
+        size_t at = packet_begin(out);
+        buf_add_byte(out, 0xfe);
+        add_u16(out, 0);
+        add_u16(out, s->status);
+        packet_end(out, at, s->own_step++);
+    }
+}
+
+/* One packet of the answer to a statement whose markers were moved. own_columns counts what of the backend's
+ * parameter definitions is still to come and to be left out; own_step is the client's next sequence id. */
+static void answer_mapped(struct session *s, struct statement *st, struct span packet)
+{
+    struct buf *out = channel_out(&s->client);
+    if (s->tracker.kind == KIND_PREPARED) {
+        uint8_t seq = (uint8_t)packet.ptr[3];
+        put_u16((char *)packet.ptr + PACKET_HEADER + 7, st->params);
+        buf_add_span(out, packet);
+        s->own_step = (uint8_t)(seq + 1);
+        s->own_columns = st->out_params;
+        if (st->out_params > 0 && !(s->capabilities & CLIENT_DEPRECATE_EOF))
+            s->own_columns++;
+        add_definitions(s, st, out);
+    } else if (s->own_columns > 0) {
+        s->own_columns--;
+    } else {
+        add_renumbered(out, packet, s->own_step++);
+    }
+}
+
+void prepare_answer(struct session *s, enum track_event ev, struct span packet)
+{
+    struct statement *st = s->preparing;
+    if (ev == TRACK_PACKET && s->tracker.kind == KIND_PREPARED) {
+        st->id = st->backend_id = s->tracker.stmt_id;
+        st->columns = (uint16_t)s->tracker.columns;
+        st->out_params = s->tracker.params;
+        if (!st->map)
+            st->params = st->out_params;
+    }
+    if (st->map && s->tracker.kind != KIND_ERR)
+        answer_mapped(s, st, packet);
+    else
+        channel_send(&s->client, packet.ptr, packet.len);
+}
+
+/* The answer to PREPARE or to an execution is whole. */
+void execute_ended(struct session *s, bool ok)
+{
+    struct statement *st = s->preparing;
+    s->preparing = NULL;
+    if (st && ok) {
+        uint32_t id = st->id;
+        if (statements_add(s, st))
+            s->last_prepared = id;
+    } else {
+        statement_free(st);
+    }
+    st = s->executing;
+    s->executing = NULL;
+    if (!st)
+        return;
+    statement_forget_longs(s, st);
+    if (ok)
+        st->types_sent = true;
+}
+
+/* ---- preparing anew ---- */
+
+static void renew_packet(struct session *s, struct span payload)
+{
+    (void)payload;
+    if (s->tracker.kind != KIND_PREPARED)
+        return;
+    struct statement *fresh = s->preparing;
+    fresh->backend_id = s->tracker.stmt_id;
+    fresh->out_params = s->tracker.params;
+    fresh->columns = (uint16_t)s->tracker.columns;
+}
+
+static void close_backend_statement(struct session *s, uint32_t id)
+{
+    struct buf *out = channel_out(&s->backend);
+    size_t at = packet_begin(out);
+    buf_add_byte(out, COM_STMT_CLOSE);
+    add_u32(out, id);
+    packet_end(out, at, 0);
+}
+
+/* What the client was told of the statement must still be true. */
+static bool same_shape(const struct statement *st, const struct statement *fresh)
+{
+    uint32_t params = fresh->map ? fresh->params : fresh->out_params;
+    return params == st->params && fresh->columns == st->columns;
+}
+
+static void renew_done(struct session *s, bool ok)
+{
+    struct statement *fresh = s->preparing, *st = s->renewing;
+    s->preparing = s->renewing = NULL;
+    if (ok && same_shape(st, fresh)) {
+        close_backend_statement(s, st->backend_id);
+        statement_take(st, fresh);
+        return;
+    }
+    if (ok) {
+        close_backend_statement(s, fresh->backend_id);
+        buf_reset(&s->own_error);
+        buf_add_byte(&s->own_error, 0xff);
+        add_u16(&s->own_error, ERROR_CHANGED);
+        buf_add_str(&s->own_error, "#HY000crossfade: the statement has other parameters or columns since the "
+                                   "phase changed; prepare it again");
+    }
+    statement_free(fresh);
+}
+
+bool statement_stale(struct session *s, const struct statement *st)
+{
+    if (st->long_data) /* stays what it is until it is executed */
+        return false;
+    return st->serial != (s->pin ? generation_serial(s->pin) : worker_newest_serial(s->worker));
+}
+
+enum renew statement_renew(struct session *s, struct statement *st, struct rewrite_result *r)
+{
+    static const struct own_command renew = {"prepare anew", ANSWER_PREPARE, renew_packet, renew_done};
+    if (buf_len(&s->own_error) > 0)
+        return RENEW_FAILED;
+    enum text_plan plan = text_decide(s, st->text, true, r);
+    if (plan == TEXT_WAIT)
+        return RENEW_WAIT;
+    if (plan == TEXT_REFUSE)
+        return RENEW_REFUSED;
+    struct statement *fresh = statement_of(s, st->text, plan, r);
+    if (!fresh) {
+        session_end(s, "out of memory");
+        return RENEW_WAIT;
+    }
+    if (span_eq(fresh->sent, st->sent)) {
+        st->serial = fresh->serial;
+        st->touches = fresh->touches;
+        st->facts = fresh->facts;
+        free(st->counts);
+        st->counts = fresh->counts;
+        st->count_count = fresh->count_count;
+        fresh->counts = NULL;
+        statement_free(fresh);
+        return RENEW_READY;
+    }
+    s->preparing = fresh;
+    s->renewing = st;
+    own_begin(s, &renew, SPAN("\x16"), fresh->sent);
+    return RENEW_WAIT;
+}

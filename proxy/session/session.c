@@ -1,0 +1,321 @@
+/* Life and death of sessions, their states, and what the workers run them by. See inside.h for the map. */
+#include "proxy/session/inside.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "proxy/sql/arena.h"
+
+static const struct {
+    const char *name;
+    session_bytes *from_client, *from_backend;
+} states[STATE_COUNT] = {
+    [STATE_CONNECT] = {"connect", NULL, NULL},
+    [STATE_GREETING] = {"greeting", NULL, greeting_from_backend},
+    [STATE_LOGIN] = {"login", login_from_client, idle_from_backend},
+    [STATE_AUTH] = {"auth", auth_from_client, auth_from_backend},
+    [STATE_READY] = {"ready", command_from_client, idle_from_backend},
+    [STATE_COMMAND] = {"command", rest_from_client, answer_from_backend},
+    [STATE_INFILE] = {"infile", infile_from_client, answer_from_backend},
+    [STATE_STREAM] = {"stream", stream_from_client, answer_from_backend},
+    [STATE_OWN] = {"own", NULL, own_from_backend},
+    [STATE_HOLD] = {"hold", NULL, NULL},
+    [STATE_CLOSING] = {"closing", NULL, NULL},
+    [STATE_ENDED] = {"ended", NULL, NULL},
+};
+
+session_bytes *session_handler(const struct session *s, const struct channel *from)
+{
+    return from == &s->client ? states[s->state].from_client : states[s->state].from_backend;
+}
+
+void session_move(struct session *s, enum state to)
+{
+    s->state = to;
+}
+
+/* ---- timers ---- */
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct session *s = arg;
+    if (s->state == STATE_CONNECT)
+        login_timed_out(s);
+    else if (s->state == STATE_HOLD)
+        answer_release(s);
+    else if (s->state == STATE_CLOSING)
+        session_end(s, "the client did not take its last bytes");
+    session_leave(s);
+}
+
+void session_timer(struct session *s, unsigned ms)
+{
+    if (ms == 0) {
+        if (s->timer)
+            event_free(s->timer);
+        s->timer = NULL;
+        return;
+    }
+    if (!s->timer)
+        s->timer = evtimer_new(worker_base(s->worker), on_timer, s);
+    struct timeval after = {(time_t)(ms / 1000), (suseconds_t)(ms % 1000) * 1000};
+    if (!s->timer || evtimer_add(s->timer, &after))
+        session_end(s, "out of memory");
+}
+
+/* ---- birth ---- */
+
+static void session_start(struct worker *w, int fd, const char *client)
+{
+    struct shared *shared = worker_data(w);
+    struct session *s = worker_draining(w) ? NULL : calloc(1, sizeof *s);
+    if (!s) {
+        close(fd);
+        worker_session_ended(w);
+        return;
+    }
+    s->worker = w;
+    s->shared = shared;
+    s->id = worker_session_id(w);
+    snprintf(s->client_text, sizeof s->client_text, "%s", client);
+    s->next = shared->sessions;
+    s->link = &shared->sessions;
+    if (s->next)
+        s->next->link = &s->next;
+    shared->sessions = s;
+    channel_init(&s->client, s);
+    channel_init(&s->backend, s);
+    if (channel_open(&s->client, fd))
+        login_connect(s);
+    else
+        session_end(s, "out of memory");
+    session_leave(s);
+}
+
+/* ---- death ---- */
+
+void session_end(struct session *s, const char *reason)
+{
+    if (s->state == STATE_ENDED)
+        return;
+    log_debug("session %llu of %s@%s ends in state %s: %s", (unsigned long long)s->id, s->user ? s->user : "",
+              s->client_text, states[s->state].name, reason);
+    session_move(s, STATE_ENDED);
+    session_timer(s, 0);
+    channel_shut(&s->client);
+    channel_shut(&s->backend);
+    statements_clear(s);
+    if (s->pin)
+        worker_unpin(s->worker, s->pin);
+    s->pin = NULL;
+    *s->link = s->next;
+    if (s->next)
+        s->next->link = s->link;
+    s->next = s->shared->dead;
+    s->shared->dead = s;
+}
+
+void session_close(struct session *s, const char *reason)
+{
+    if (s->state == STATE_ENDED)
+        return;
+    channel_flush(&s->client);
+    if (s->state == STATE_ENDED)
+        return;
+    if (buf_len(&s->client.out) == 0 || s->client.broken) {
+        session_end(s, reason);
+        return;
+    }
+    log_debug("session %llu closes: %s", (unsigned long long)s->id, reason);
+    channel_shut(&s->backend);
+    session_move(s, STATE_CLOSING);
+    session_timer(s, CLOSE_SECONDS * 1000);
+}
+
+static void session_free(struct session *s)
+{
+    facts_free(s);
+    free(s->change);
+    free(s->user);
+    free(s->program);
+    buf_free(&s->own_error);
+    buf_free(&s->held);
+    free(s);
+    /* the worker's count falls behind the last use of what the session was */
+}
+
+void sessions_reap(struct shared *shared)
+{
+    while (shared->dead) {
+        struct session *s = shared->dead;
+        struct worker *w = s->worker;
+        shared->dead = s->next;
+        session_free(s);
+        worker_session_ended(w);
+    }
+}
+
+/* The client has closed: what is under way at the backend may end, nothing else begins. */
+static void follow_client_eof(struct session *s)
+{
+    bool busy = s->state == STATE_COMMAND || s->state == STATE_OWN || s->state == STATE_HOLD;
+    if (s->state == STATE_ENDED || s->state == STATE_CLOSING || (busy && s->send_left == 0))
+        return;
+    session_close(s, "the client closed");
+}
+
+static void free_empty(struct buf *b)
+{
+    if (buf_len(b) == 0 && b->cap > 0)
+        buf_free(b);
+}
+
+void session_leave(struct session *s)
+{
+    struct shared *shared = s->shared;
+    channel_flush(&s->backend);
+    channel_flush(&s->client);
+    free_empty(&s->client.in);
+    free_empty(&s->backend.in);
+    if (s->client.eof)
+        follow_client_eof(s);
+    if (s->state == STATE_CLOSING && buf_len(&s->client.out) == 0)
+        session_end(s, "closed");
+    if (s->state != STATE_ENDED)
+        channels_interest(s);
+    sessions_reap(shared);
+}
+
+/* ---- what workers run ---- */
+
+static void *shared_open(struct worker *w)
+{
+    (void)w;
+    struct shared *shared = calloc(1, sizeof *shared);
+    if (shared)
+        shared->arena = arena_new(ARENA_LIMIT);
+    if (shared && !shared->arena) {
+        free(shared);
+        return NULL;
+    }
+    return shared;
+}
+
+static void shared_close(struct worker *w)
+{
+    struct shared *shared = worker_data(w);
+    arena_free(shared->arena);
+    free(shared);
+}
+
+/* Calls `visit` for every session; a visited one may end. */
+static void each(struct worker *w, void (*visit)(struct session *s))
+{
+    struct shared *shared = worker_data(w);
+    for (struct session *s = shared->sessions, *next; s; s = next) {
+        next = s->next;
+        visit(s);
+    }
+    sessions_reap(shared);
+}
+
+static void visit_drain(struct session *s)
+{
+    bool idle = s->state == STATE_READY && !(s->status & STATUS_IN_TRANS) && buf_len(&s->client.in) == 0;
+    if (idle || s->state < STATE_AUTH) {
+        session_close(s, "draining");
+        session_leave(s);
+    }
+}
+
+static void visit_stop(struct session *s)
+{
+    session_end(s, "stopping");
+}
+
+static void visit_adopted(struct session *s)
+{
+    if (!s->pin || s->state != STATE_READY || !s->status_stale)
+        return;
+    session_adopted(s);
+    session_leave(s);
+}
+
+static void sessions_drain(struct worker *w)
+{
+    each(w, visit_drain);
+}
+
+static void sessions_stop(struct worker *w)
+{
+    each(w, visit_stop);
+}
+
+static void sessions_adopted(struct worker *w)
+{
+    each(w, visit_adopted);
+}
+
+static void sessions_catalog_read(struct worker *w, uint64_t ticket)
+{
+    struct shared *shared = worker_data(w);
+    for (struct session *s = shared->sessions, *next; s; s = next) {
+        next = s->next;
+        if (s->state != STATE_HOLD || s->ticket > ticket)
+            continue;
+        answer_release(s);
+        session_leave(s);
+    }
+}
+
+static uint64_t milliseconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static void describe(const struct session *s, struct session_info *out)
+{
+    *out = (struct session_info){
+        .id = s->id,
+        .connection_id = s->connection_id,
+        .pinned = s->pin ? generation_snapshot(s->pin)->generation : 0,
+        .in_transaction = s->status & STATUS_IN_TRANS,
+        .pinned_ms = s->pin ? milliseconds() - s->pinned_at : 0,
+    };
+    snprintf(out->user, sizeof out->user, "%s", s->user ? s->user : "");
+    snprintf(out->client, sizeof out->client, "%s", s->client_text);
+    snprintf(out->program, sizeof out->program, "%s", s->program ? s->program : "");
+    size_t n = s->database_len < sizeof out->database ? s->database_len : sizeof out->database - 1;
+    if (n > 0)
+        memcpy(out->database, s->database, n);
+}
+
+static void sessions_list(struct worker *w, struct session_info **infos, size_t *count)
+{
+    struct shared *shared = worker_data(w);
+    size_t n = 0;
+    for (const struct session *s = shared->sessions; s; s = s->next)
+        n++;
+    struct session_info *grown = n ? realloc(*infos, (*count + n) * sizeof **infos) : NULL;
+    if (!grown)
+        return;
+    *infos = grown;
+    for (const struct session *s = shared->sessions; s; s = s->next)
+        describe(s, &grown[(*count)++]);
+}
+
+const struct session_ops session_ops = {
+    .open = shared_open,
+    .close = shared_close,
+    .start = session_start,
+    .drain = sessions_drain,
+    .stop = sessions_stop,
+    .list = sessions_list,
+    .adopted = sessions_adopted,
+    .catalog_read = sessions_catalog_read,
+};

@@ -1,0 +1,201 @@
+/* The table of prepared statements; see statements.h. */
+#include "proxy/session/statements.h"
+
+#include <stdlib.h>
+
+static struct span copy(struct span s)
+{
+    char *p = malloc(s.len + 1);
+    if (p && s.len > 0)
+        memcpy(p, s.ptr, s.len);
+    return (struct span){p, s.len};
+}
+
+struct statement *statement_new(struct span text, struct span sent)
+{
+    struct statement *st = calloc(1, sizeof *st);
+    if (!st)
+        return NULL;
+    st->text = copy(text);
+    st->sent = span_eq(text, sent) ? st->text : copy(sent);
+    if (st->text.ptr && st->sent.ptr)
+        return st;
+    statement_free(st);
+    return NULL;
+}
+
+static void free_sent(struct statement *st)
+{
+    if (st->sent.ptr != st->text.ptr)
+        free((char *)st->sent.ptr);
+}
+
+void statement_free(struct statement *st)
+{
+    if (!st)
+        return;
+    free_sent(st);
+    free((char *)st->text.ptr);
+    free((char *)st->database.ptr);
+    free(st->map);
+    free(st->types);
+    free(st->longs);
+    free(st->counts);
+    free(st);
+}
+
+void statement_take(struct statement *st, struct statement *from)
+{
+    free_sent(st);
+    st->sent = from->sent;
+    if (from->sent.ptr == from->text.ptr) /* it is the text itself again */
+        st->sent = st->text;
+    else
+        from->sent = from->text;
+    free(st->map);
+    st->map = from->map;
+    from->map = NULL;
+    free(st->counts);
+    st->counts = from->counts;
+    st->count_count = from->count_count;
+    from->counts = NULL;
+    st->backend_id = from->backend_id;
+    st->out_params = from->out_params;
+    st->serial = from->serial;
+    st->facts = from->facts;
+    st->touches = from->touches;
+    st->types_sent = false;
+    statement_free(from);
+}
+
+void statement_forget_longs(struct session *s, struct statement *st)
+{
+    st->long_data = false;
+    free(st->longs);
+    st->longs = NULL;
+    if (st->pin)
+        worker_unpin(s->worker, st->pin);
+    st->pin = NULL;
+}
+
+bool statement_bind(struct statement *st, const unsigned char *types)
+{
+    if (!st->types)
+        st->types = malloc(2 * (size_t)st->params);
+    if (!st->types)
+        return false;
+    memcpy(st->types, types, 2 * (size_t)st->params);
+    return st->types_known = true;
+}
+
+static void remember_counter(struct statement *st, atomic_ullong *counter)
+{
+    for (size_t i = 0; i < st->count_count; i++)
+        if (st->counts[i].counter == counter)
+            return;
+    struct statement_count *grown = realloc(st->counts, (st->count_count + 1) * sizeof *grown);
+    if (!grown)
+        return;
+    st->counts = grown;
+    st->counts[st->count_count++].counter = counter;
+}
+
+void statement_counts(struct statement *st, const struct rewrite_result *r)
+{
+    for (size_t p = 0; p < r->part_count; p++) {
+        const struct rewrite_part *part = &r->parts[p];
+        for (size_t i = 0; i < part->touch_count; i++) {
+            struct rule_counters *c = part->touches[i].rule->counters;
+            if (!c)
+                continue;
+            remember_counter(st, part->touches[i].write ? &c->writes : &c->reads);
+            if (part->verdict == REWRITE_REWRITTEN)
+                remember_counter(st, &c->rewritten);
+        }
+        if (part->verdict == REWRITE_UNREWRITABLE && part->rule && part->rule->counters)
+            remember_counter(st, &part->rule->counters->passed);
+    }
+}
+
+/* ---- the table ---- */
+
+static struct statement **bucket(struct statements *t, uint32_t id)
+{
+    return &t->buckets[id & (t->size - 1)];
+}
+
+struct statement *statements_find(struct session *s, uint32_t id)
+{
+    struct statements *t = &s->statements;
+    if (id == STATEMENT_LAST)
+        id = s->last_prepared;
+    if (t->count == 0)
+        return NULL;
+    struct statement *st = *bucket(t, id);
+    while (st && st->id != id)
+        st = st->next;
+    return st;
+}
+
+static bool grow(struct statements *t)
+{
+    struct statements bigger = {NULL, t->size ? t->size * 2 : 8, t->count};
+    bigger.buckets = calloc(bigger.size, sizeof *bigger.buckets);
+    if (!bigger.buckets)
+        return false;
+    for (size_t i = 0; i < t->size; i++) {
+        for (struct statement *st = t->buckets[i], *next; st; st = next) {
+            next = st->next;
+            struct statement **at = bucket(&bigger, st->id);
+            st->next = *at;
+            *at = st;
+        }
+    }
+    free(t->buckets);
+    *t = bigger;
+    return true;
+}
+
+bool statements_add(struct session *s, struct statement *st)
+{
+    struct statements *t = &s->statements;
+    struct statement *same = statements_find(s, st->id);
+    if (same)
+        statements_remove(s, same);
+    if (t->count >= t->size && !grow(t)) {
+        statement_free(st);
+        return false;
+    }
+    struct statement **at = bucket(t, st->id);
+    st->next = *at;
+    *at = st;
+    t->count++;
+    return true;
+}
+
+void statements_remove(struct session *s, struct statement *st)
+{
+    struct statements *t = &s->statements;
+    struct statement **at = bucket(t, st->id);
+    while (*at && *at != st)
+        at = &(*at)->next;
+    if (*at) {
+        *at = st->next;
+        t->count--;
+    }
+    statement_forget_longs(s, st);
+    statement_free(st);
+}
+
+void statements_clear(struct session *s)
+{
+    struct statements *t = &s->statements;
+    for (size_t i = 0; i < t->size; i++)
+        while (t->buckets[i])
+            statements_remove(s, t->buckets[i]);
+    free(t->buckets);
+    *t = (struct statements){NULL, 0, 0};
+    statement_free(s->preparing);
+    s->preparing = s->executing = s->renewing = NULL;
+    s->last_prepared = 0;
+}

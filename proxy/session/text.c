@@ -1,0 +1,86 @@
+/* Statements as text: what becomes of COM_QUERY, and the commands that change what a text means. */
+#include "proxy/session/statements.h"
+
+#include "proxy/sql/arena.h"
+
+#define ERROR_REFUSED 1105
+
+enum text_plan text_decide(struct session *s, struct span text, bool prepared, struct rewrite_result *out)
+{
+    const struct rules *rules = session_pin(s);
+    *out = (struct rewrite_result){.verdict = REWRITE_UNCHANGED};
+    if (rules->count == 0) { /* nobody looks at what the session sets */
+        s->modes_known = s->charset_known = false;
+        return TEXT_FORWARD;
+    }
+    struct rewrite_session rs = facts_rewrite_session(s, rules, prepared);
+    if (!rewrite_wanted(&rs, text))
+        return TEXT_FORWARD;
+    arena_reset(s->shared->arena);
+    rewrite_text(s->shared->arena, &rs, text, out);
+    if (out->touches && !s->asked && !(s->modes_known && s->charset_known && s->database_known)) {
+        own_ask_modes(s);
+        return TEXT_WAIT;
+    }
+    switch (out->verdict) {
+    case REWRITE_UNREWRITABLE:
+        return TEXT_REFUSE;
+    case REWRITE_REWRITTEN:
+        return TEXT_SEND;
+    default:
+        return TEXT_FORWARD;
+    }
+}
+
+/* Answers the client with the error of INTERFACE.md. */
+void text_refuse(struct session *s, const struct rewrite_result *r, size_t parts)
+{
+    struct buf text = BUF_INIT;
+    rewrite_error_text(r, &text);
+    log_info("session %llu of %s@%s: refused: %.*s", (unsigned long long)s->id, s->user ? s->user : "",
+             s->client_text, (int)buf_len(&text), buf_ptr(&text));
+    command_refuse(s, parts, ERROR_REFUSED, buf_span(&text));
+    buf_free(&text);
+}
+
+size_t query_begin(struct session *s, char *bytes, size_t len)
+{
+    struct gathered g;
+    struct rewrite_result r;
+    if (session_unruled(s)) {
+        session_pin(s);
+        s->modes_known = s->charset_known = false;
+        return command_forward(s, bytes, len);
+    }
+    if (!command_gather(s, bytes, len, &g))
+        return command_forward(s, bytes, len);
+    if (!g.payload.ptr)
+        return 0;
+    struct span text = {g.payload.ptr + 1, g.payload.len - 1};
+    enum text_plan plan = text_decide(s, text, false, &r);
+    if (plan == TEXT_WAIT)
+        return 0;
+    facts_count(&r);
+    if (plan == TEXT_REFUSE) {
+        text_refuse(s, &r, g.parts);
+        return g.size;
+    }
+    if (r.facts)
+        facts_pend(s, r.facts, r.use_database);
+    if (plan == TEXT_SEND)
+        command_send(s, SPAN("\x03"), r.text, g.parts);
+    else if (g.parts > 1) /* joined, so it must be split again */
+        command_send(s, SPAN("\x03"), text, g.parts);
+    else
+        command_forward(s, bytes, g.size);
+    return g.size;
+}
+
+size_t init_db_begin(struct session *s, char *bytes, size_t len)
+{
+    uint32_t n = get_u24(bytes);
+    if (len - PACKET_HEADER < n)
+        return 0;
+    facts_pend(s, FACT_USE, (struct span){bytes + PACKET_HEADER + 1, n - 1});
+    return command_forward(s, bytes, len);
+}
