@@ -20,7 +20,8 @@ struct rewrite_session {
     struct sql_dialect dialect;
     const struct span *temporary_tables; /* "db.table", folded as the rules fold: they hide base tables */
     size_t temporary_count;
-    bool prepared; /* the text goes to COM_STMT_PREPARE: markers are parameters */
+    bool prepared;   /* the text goes to COM_STMT_PREPARE: markers are parameters */
+    bool want_parts; /* result.parts is to hold each statement's rewritten text (crossfade rewrite) */
 };
 
 enum rewrite_verdict {
@@ -46,10 +47,16 @@ struct rewrite_touch {
     bool write;
 };
 
+/* A temporary table that the text creates or drops. */
+struct rewrite_temporary {
+    struct span db, table; /* db: empty where there is no default database */
+    bool created;          /* else dropped */
+};
+
 /* How one statement of a text came out, for `crossfade rewrite`. */
 struct rewrite_part {
     struct span original;  /* in the text that was given */
-    struct span rewritten; /* in the arena; empty unless rewritten */
+    struct span rewritten; /* in the arena; empty unless it was rewritten and want_parts is set */
     enum rewrite_verdict verdict;
     const struct rule *rule;
     const char *reason, *hint;
@@ -69,6 +76,8 @@ struct rewrite_result {
     uint32_t out_param_count;  /* markers in `text` */
     const uint32_t *param_map; /* for each marker of `text` the original's index; NULL: one to one */
     struct span use_database;  /* FACT_USE: the last one */
+    const struct rewrite_temporary *temporary; /* FACT_TEMPORARY: in the order of the text */
+    size_t temporary_count;
     const struct rewrite_part *parts;
     size_t part_count;
 };

@@ -1,0 +1,465 @@
+/* A repeated value, brought to what the old column stores of it.
+ *
+ * Where a statement's value has to be repeated inside an expression (INSERT … SELECT, order-less UPDATE),
+ * the column has not converted it yet: 7.6 into an INT is stored as 8, a text may be cut, 'x' is no number.
+ * The repetition is converted the way a store does it. What cannot be converted exactly is refused.
+ *
+ *     INT          LEAST(GREATEST(CAST(v AS DECIMAL(65,0)), low), high)   rounds halves away from zero, as a
+ *                                                                 store of decimals and strings does
+ *     DECIMAL      CAST(v AS DECIMAL(p,s))
+ *     VARCHAR(n)   CAST(v AS CHAR(n) CHARACTER SET …) COLLATE …
+ *     DATE …       CAST(v AS DATE) …
+ *
+ * A NOT NULL column stores 0 or '' for NULL where the statement goes on at all. */
+#include "proxy/rewrite/expression.h"
+#include "proxy/rewrite/plan.h"
+#include "proxy/sql/lexer.h"
+
+/* What kind of value an expression gives, as far as it can be told. */
+enum value_class {
+    VALUE_UNKNOWN,
+    VALUE_NULL,
+    VALUE_EXACT,
+    VALUE_FLOAT,
+    VALUE_STRING,
+    VALUE_TEMPORAL,
+    VALUE_PARAM
+};
+
+/* ---- may it be repeated? ---- */
+
+/* Words that may stand before '(' without being a function's name. */
+static bool is_syntax_word(struct span word)
+{
+    static const char *const words[] = {
+        "and",     "or",      "xor",       "not",    "in",      "exists", "any",       "all",      "some",
+        "between", "like",    "regexp",    "rlike",  "is",      "when",   "then",      "else",     "case",
+        "on",      "where",   "having",    "by",     "from",    "join",   "select",    "distinct", "values",
+        "as",      "using",   "over",      "char",   "decimal", "div",    "mod",       "escape",   "binary",
+        "varchar", "numeric", "datetime",  "time",   "union",   "except", "intersect", "end",      "table",
+        "row",     "index",   "partition", "double", "float",
+    };
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (span_ieq(word, span_of(words[i])))
+            return true;
+    return false;
+}
+
+static bool is_word(struct span word, const char *what)
+{
+    return span_ieq(word, span_of(what));
+}
+
+/* A function whose arguments follow. */
+static bool call_is_repeatable(struct span name)
+{
+    enum function_trait trait = function_trait_of(name);
+    if (is_word(name, "last_insert_id")) /* with an argument it sets it */
+        return false;
+    return trait == FUNCTION_UNKNOWN ? is_syntax_word(name) : trait != FUNCTION_CHANCE;
+}
+
+bool is_repeatable(struct plan *p, struct range r)
+{
+    struct lexer lx;
+    struct span text = {p->text.ptr, range_end(r)};
+    struct span word = {NULL, 0};
+    bool was_word = false;
+    lex_init(&lx, &p->session->dialect, text);
+    lx.pos = r.off;
+    for (struct token t = lex_next_significant(&lx); t.type != TOK_END; t = lex_next_significant(&lx)) {
+        if (t.type == TOK_ASSIGN || t.type == TOK_BAD)
+            return false;
+        if (t.type == TOK_USER_VAR && memmem(p->text.ptr, p->text.len, ":=", 2))
+            return false;
+        if (t.type == '(' && was_word && !call_is_repeatable(word))
+            return false;
+        was_word = t.type == TOK_WORD || t.type == TOK_QUOTED;
+        word = (struct span){text.ptr + t.off, t.len};
+        if (t.type == TOK_QUOTED && word.len > 1)
+            word = (struct span){word.ptr + 1, word.len - 2};
+        if (t.type == TOK_WORD &&
+            (is_word(word, "over") || is_word(word, "limit") || is_word(word, "nextval") ||
+             is_word(word, "next") || is_word(word, "sysdate")))
+            return false;
+    }
+    return true;
+}
+
+/* ---- what kind of value is it? ---- */
+
+static enum value_class class_of_column(enum column_class c)
+{
+    switch (c) {
+    case COLUMN_INTEGER:
+    case COLUMN_DECIMAL:
+        return VALUE_EXACT;
+    case COLUMN_FLOAT:
+        return VALUE_FLOAT;
+    case COLUMN_STRING:
+        return VALUE_STRING;
+    case COLUMN_TEMPORAL:
+        return VALUE_TEMPORAL;
+    default:
+        return VALUE_UNKNOWN;
+    }
+}
+
+/* The catalog's column that a reference means, where it is certain. */
+static const struct catalog_column *column_meant(struct plan *p, const struct scope *scope,
+                                                 const struct expr *e)
+{
+    for (; scope; scope = scope->outer) {
+        const struct catalog_column *found = NULL;
+        for (const struct source *s = scope->first; s; s = s->next) {
+            if (name_given(&e->table) && source_named(p, scope, &e->db, &e->table) != s)
+                continue;
+            enum knowledge k = source_has(p, s, e->name.text);
+            if (k == HAS_NOT)
+                continue;
+            if (k == MAY_HAVE || found || s->kind != SOURCE_TABLE)
+                return NULL;
+            found = catalog_column_of(s->table, e->name.text);
+            if (!found)
+                return NULL;
+        }
+        if (found)
+            return found;
+    }
+    return NULL;
+}
+
+static enum value_class class_of_literal(const struct plan *p, const struct expr *e)
+{
+    struct span text = span_in(p->text, e->range);
+    if (e->null_literal)
+        return VALUE_NULL;
+    if (lex_is(text.ptr[0], CLASS_DIGIT) || text.ptr[0] == '.') {
+        if (text.len > 1 && (text.ptr[1] == 'x' || text.ptr[1] == 'b'))
+            return VALUE_UNKNOWN;
+        return memchr(text.ptr, 'e', text.len) || memchr(text.ptr, 'E', text.len) ? VALUE_FLOAT : VALUE_EXACT;
+    }
+    if (text.ptr[0] == '\'' || text.ptr[0] == '"' || text.ptr[0] == '_')
+        return VALUE_STRING;
+    return span_ieq(text, SPAN("true")) || span_ieq(text, SPAN("false")) ? VALUE_EXACT : VALUE_UNKNOWN;
+}
+
+static enum value_class class_of_function(const struct expr *e)
+{
+    static const char *const strings[] = {
+        "concat",      "concat_ws", "upper",        "ucase",        "lower",
+        "lcase",       "trim",      "ltrim",        "rtrim",        "left",
+        "right",       "mid",       "substr",       "substring",    "substring_index",
+        "replace",     "repeat",    "lpad",         "rpad",         "reverse",
+        "hex",         "md5",       "sha1",         "sha2",         "elt",
+        "insert",      "quote",     "space",        "group_concat", "json_unquote",
+        "date_format", "user",      "current_user", "database",
+    };
+    static const char *const exacts[] = {
+        "count",        "length",   "char_length", "character_length",
+        "octet_length", "locate",   "instr",       "position",
+        "ascii",        "ord",      "crc32",       "year",
+        "month",        "day",      "hour",        "minute",
+        "second",       "datediff", "to_days",     "sign",
+        "bit_count",    "strcmp",   "field",       "find_in_set",
+    };
+    for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++)
+        if (is_word(e->name.text, strings[i]))
+            return VALUE_STRING;
+    for (size_t i = 0; i < sizeof exacts / sizeof exacts[0]; i++)
+        if (is_word(e->name.text, exacts[i]))
+            return VALUE_EXACT;
+    return function_trait_of(e->name.text) == FUNCTION_CLOCK ? VALUE_TEMPORAL : VALUE_UNKNOWN;
+}
+
+static enum value_class class_of(struct plan *p, const struct scope *s, const struct expr *e);
+
+/* What all of several operands have in common. */
+static enum value_class class_of_all(struct plan *p, const struct scope *s, const struct expr *list)
+{
+    enum value_class all = VALUE_NULL;
+    for (; list; list = list->next) {
+        enum value_class c = class_of(p, s, list);
+        if (c == VALUE_NULL)
+            continue;
+        if (all != VALUE_NULL && all != c)
+            return VALUE_UNKNOWN;
+        all = c;
+    }
+    return all;
+}
+
+static enum value_class class_of_call(struct plan *p, const struct scope *s, const struct expr *e)
+{
+    struct span name = e->name.text;
+    if (is_word(name, "coalesce") || is_word(name, "ifnull") || is_word(name, "greatest") ||
+        is_word(name, "least") || is_word(name, "max") || is_word(name, "min") || is_word(name, "sum") ||
+        is_word(name, "avg") || is_word(name, "abs") || is_word(name, "round") || is_word(name, "floor") ||
+        is_word(name, "ceil") || is_word(name, "nullif") || is_word(name, "mod") ||
+        is_word(name, "truncate")) {
+        enum value_class c = class_of_all(p, s, e->args);
+        bool numeric = is_word(name, "sum") || is_word(name, "avg") || is_word(name, "abs") ||
+                       is_word(name, "round") || is_word(name, "floor") || is_word(name, "ceil") ||
+                       is_word(name, "mod") || is_word(name, "truncate");
+        return numeric && c != VALUE_EXACT ? VALUE_UNKNOWN : c;
+    }
+    if (is_word(name, "if") && e->args)
+        return class_of_all(p, s, e->args->next);
+    return class_of_function(e);
+}
+
+static enum value_class class_of_operator(struct plan *p, const struct scope *s, const struct expr *e)
+{
+    switch (e->op) {
+    case OP_PLUS:
+    case OP_MINUS:
+    case OP_MUL:
+    case OP_DIV:
+    case OP_NEGATE:
+    case OP_POSITIVE:
+        return class_of_all(p, s, e->args) == VALUE_EXACT ? VALUE_EXACT : VALUE_UNKNOWN;
+    case OP_COLLATE:
+        return class_of_all(p, s, e->args) == VALUE_STRING ? VALUE_STRING : VALUE_UNKNOWN;
+    case OP_AND:
+    case OP_OR:
+    case OP_XOR:
+    case OP_NOT:
+    case OP_EQ:
+    case OP_NE:
+    case OP_LT:
+    case OP_LE:
+    case OP_GT:
+    case OP_GE:
+    case OP_IN:
+    case OP_BETWEEN:
+    case OP_IS:
+    case OP_LIKE:
+        return VALUE_EXACT;
+    default:
+        return VALUE_UNKNOWN;
+    }
+}
+
+static enum value_class class_of(struct plan *p, const struct scope *s, const struct expr *e)
+{
+    const struct catalog_column *c;
+    switch (e->kind) {
+    case EXPR_LITERAL:
+        return class_of_literal(p, e);
+    case EXPR_PARAM:
+        return VALUE_PARAM;
+    case EXPR_PAREN:
+        return class_of(p, s, e->args);
+    case EXPR_COLUMN:
+        c = column_meant(p, s, e);
+        return c ? class_of_column(c->class) : VALUE_UNKNOWN;
+    case EXPR_VALUES_OF:
+        return e->args ? class_of(p, s, e->args) : VALUE_UNKNOWN;
+    case EXPR_FUNC:
+        return class_of_call(p, s, e);
+    case EXPR_OP:
+        return class_of_operator(p, s, e);
+    default:
+        return VALUE_UNKNOWN;
+    }
+}
+
+/* ---- the conversion ---- */
+
+/* The value is a column of the very type, or VALUES() of one: it is stored as it is. */
+static bool is_same_type(struct plan *p, const struct scope *s, const struct catalog_column *c,
+                         const struct expr *e)
+{
+    while (e->kind == EXPR_PAREN || (e->kind == EXPR_VALUES_OF && e->args))
+        e = e->args;
+    if (e->kind != EXPR_COLUMN)
+        return false;
+    const struct catalog_column *from = column_meant(p, s, e);
+    return from && span_ieq(from->type, c->type) && span_eq(from->charset, c->charset) &&
+           span_eq(from->collation, c->collation) && (c->nullable || !from->nullable);
+}
+
+static bool type_begins(struct span type, const char *word)
+{
+    size_t len = strlen(word);
+    return type.len >= len && span_ieq((struct span){type.ptr, len}, span_of(word)) &&
+           (type.len == len || type.ptr[len] == '(' || type.ptr[len] == ' ');
+}
+
+/* "(10,2)" of "decimal(10,2) unsigned"; empty where there is none. */
+static struct span type_length(struct span type)
+{
+    const char *open = memchr(type.ptr, '(', type.len), *close = memchr(type.ptr, ')', type.len);
+    return open && close ? (struct span){open, (size_t)(close - open) + 1} : SPAN("");
+}
+
+static bool type_is_unsigned(struct span type)
+{
+    return memmem(type.ptr, type.len, "unsigned", 8) != NULL;
+}
+
+struct integer_range {
+    const char *type, *low, *high, *unsigned_high;
+};
+
+static const struct integer_range *integer_range_of(struct span type)
+{
+    static const struct integer_range ranges[] = {
+        {"tinyint", "-128", "127", "255"},
+        {"smallint", "-32768", "32767", "65535"},
+        {"mediumint", "-8388608", "8388607", "16777215"},
+        {"int", "-2147483648", "2147483647", "4294967295"},
+        {"integer", "-2147483648", "2147483647", "4294967295"},
+        {"bigint", "-9223372036854775808", "9223372036854775807", "18446744073709551615"},
+    };
+    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
+        if (type_begins(type, ranges[i].type))
+            return &ranges[i];
+    return NULL;
+}
+
+static void add_cast(struct builder *b, struct fragment value, const char *type, struct span length,
+                     const char *tail)
+{
+    builder_add(b, SPAN("CAST("));
+    builder_add_fragment(b, value);
+    builder_add(b, SPAN(" AS "));
+    builder_add(b, span_of(type));
+    builder_add(b, length);
+    builder_add(b, span_of(tail));
+    builder_add(b, SPAN(")"));
+}
+
+static bool convert_integer(struct builder *b, const struct catalog_column *c, struct fragment v)
+{
+    const struct integer_range *range = integer_range_of(c->type);
+    bool is_unsigned = type_is_unsigned(c->type);
+    if (!range)
+        return false;
+    builder_add(b, SPAN("LEAST(GREATEST("));
+    add_cast(b, v, "DECIMAL(65,0)", SPAN(""), "");
+    builder_add(b, SPAN(", "));
+    builder_add(b, span_of(is_unsigned ? "0" : range->low));
+    builder_add(b, SPAN("), "));
+    builder_add(b, span_of(is_unsigned ? range->unsigned_high : range->high));
+    builder_add(b, SPAN(")"));
+    return true;
+}
+
+static bool convert_decimal(struct builder *b, const struct catalog_column *c, struct fragment v)
+{
+    bool is_unsigned = type_is_unsigned(c->type);
+    if (is_unsigned)
+        builder_add(b, SPAN("GREATEST("));
+    add_cast(b, v, "DECIMAL", type_length(c->type), "");
+    if (is_unsigned)
+        builder_add(b, SPAN(", 0)"));
+    return true;
+}
+
+static bool convert_string(struct builder *b, const struct catalog_column *c, struct fragment v)
+{
+    bool fixed = type_begins(c->type, "char");
+    if (c->charset.len == 0)
+        return false;
+    if (fixed)
+        builder_add(b, SPAN("TRIM(TRAILING _utf8mb4' ' FROM "));
+    builder_add(b, SPAN("CAST("));
+    builder_add_fragment(b, v);
+    builder_add(b, SPAN(" AS CHAR"));
+    builder_add(b, type_length(c->type));
+    builder_add(b, SPAN(" CHARACTER SET "));
+    builder_add(b, c->charset);
+    builder_add(b, SPAN(")"));
+    if (c->collation.len) {
+        builder_add(b, SPAN(" COLLATE "));
+        builder_add(b, c->collation);
+    }
+    if (fixed)
+        builder_add(b, SPAN(")"));
+    return true;
+}
+
+static bool convert_temporal(struct builder *b, const struct catalog_column *c, struct fragment v)
+{
+    if (type_begins(c->type, "date"))
+        add_cast(b, v, "DATE", SPAN(""), "");
+    else if (type_begins(c->type, "datetime"))
+        add_cast(b, v, "DATETIME", type_length(c->type), "");
+    else
+        return false;
+    return true;
+}
+
+/* Whether values of this class are converted by the cast just as by a store. */
+static bool is_exact_for(enum column_class c, enum value_class v)
+{
+    switch (c) {
+    case COLUMN_INTEGER:
+        return v == VALUE_EXACT || v == VALUE_STRING || v == VALUE_PARAM;
+    case COLUMN_DECIMAL:
+        return v == VALUE_EXACT || v == VALUE_STRING || v == VALUE_PARAM || v == VALUE_FLOAT;
+    case COLUMN_STRING:
+        return v == VALUE_EXACT || v == VALUE_STRING || v == VALUE_PARAM || v == VALUE_TEMPORAL;
+    case COLUMN_TEMPORAL:
+        return v == VALUE_STRING || v == VALUE_PARAM || v == VALUE_TEMPORAL;
+    default:
+        return false;
+    }
+}
+
+/* What a NOT NULL column stores for NULL where the statement does not fail. */
+static const char *null_becomes(const struct catalog_column *c)
+{
+    if (c->nullable)
+        return NULL;
+    return c->class == COLUMN_INTEGER || c->class == COLUMN_DECIMAL ? "0"
+           : c->class == COLUMN_STRING                              ? "_utf8mb4 X''"
+                                                                    : NULL;
+}
+
+static bool convert(struct builder *b, const struct catalog_column *c, struct fragment v)
+{
+    switch (c->class) {
+    case COLUMN_INTEGER:
+        return convert_integer(b, c, v);
+    case COLUMN_DECIMAL:
+        return convert_decimal(b, c, v);
+    case COLUMN_STRING:
+        return convert_string(b, c, v);
+    case COLUMN_TEMPORAL:
+        return convert_temporal(b, c, v);
+    default:
+        return false;
+    }
+}
+
+bool stored_value(struct plan *p, const struct scope *s, const struct rule *rule,
+                  const struct catalog_column *c, const struct expr *e, struct fragment value,
+                  struct fragment *out)
+{
+    struct builder b = {.arena = p->arena};
+    enum value_class class = class_of(p, s, e);
+    const char *null = null_becomes(c);
+    if (is_same_type(p, s, c, e) || (class == VALUE_NULL && c->nullable)) {
+        builder_add(&b, SPAN("("));
+        builder_add_fragment(&b, value);
+        builder_add(&b, SPAN(")"));
+        *out = builder_done(&b);
+        return true;
+    }
+    if (null)
+        builder_add(&b, SPAN("IFNULL("));
+    if (!is_exact_for(c->class, class) || !convert(&b, c, value)) {
+        refuse_about(p, rule, "the value of %.*s cannot be repeated as the column will store it", c->name,
+                     "give it a value of the column's own type, or set the new columns too");
+        return false;
+    }
+    if (null) {
+        builder_add(&b, SPAN(", "));
+        builder_add(&b, span_of(null));
+        builder_add(&b, SPAN(")"));
+    }
+    *out = builder_done(&b);
+    return true;
+}

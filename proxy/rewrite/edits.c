@@ -1,0 +1,179 @@
+/* The list of edits, its one sort, and the text that it makes. */
+#include "proxy/rewrite/edits.h"
+
+#include <assert.h>
+
+/* Room for `need` more of `size` bytes each behind `used`; the arena's failure is left to its owner, but
+ * nothing is written beyond what there is. */
+static bool grow(struct arena *arena, void **items, size_t used, size_t need, size_t size, size_t *cap)
+{
+    if (*cap - used >= need)
+        return true;
+    size_t larger = *cap ? *cap * 2 : 16;
+    while (larger - used < need)
+        larger *= 2;
+    void *grown = arena_alloc(arena, larger * size);
+    if (arena_failed(arena))
+        return false;
+    if (used)
+        memcpy(grown, *items, used * size);
+    *items = grown;
+    *cap = larger;
+    return true;
+}
+
+void edits_init(struct edits *e, struct arena *arena)
+{
+    *e = (struct edits){.arena = arena};
+}
+
+static void add(struct edits *e, struct edit item)
+{
+    size_t cap = e->cap;
+    void *items = e->items;
+    if (!grow(e->arena, &items, e->count, 1, sizeof *e->items, &cap))
+        return;
+    e->items = items;
+    e->cap = (uint32_t)cap;
+    if (e->count && item.off < e->items[e->count - 1].off + e->items[e->count - 1].len)
+        e->unsorted = true;
+    e->items[e->count++] = item;
+    e->repeats_params = e->repeats_params || item.with.param_count;
+}
+
+void edits_replace(struct edits *e, struct range r, struct fragment with)
+{
+    add(e, (struct edit){r.off, r.len, with});
+}
+
+void edits_insert(struct edits *e, uint32_t off, struct fragment with)
+{
+    add(e, (struct edit){off, 0, with});
+}
+
+void edits_truncate(struct edits *e, uint32_t count)
+{
+    assert(count <= e->count);
+    e->count = count;
+}
+
+/* Whether a must stand before b where b was added later. An insertion at the offset where a replacement
+ * begins goes before it. */
+static bool in_order(const struct edit *a, const struct edit *b)
+{
+    return a->off < b->off || (a->off == b->off && (a->len == 0 || b->len != 0));
+}
+
+/* Bottom-up merge sort: stable, n log n, and no recursion on what a client sent. */
+static void sort(struct edits *e)
+{
+    if (!e->unsorted)
+        return;
+    struct edit *from = e->items, *to = arena_alloc(e->arena, e->count * sizeof *to);
+    if (arena_failed(e->arena))
+        return;
+    for (uint32_t width = 1; width < e->count; width *= 2) {
+        for (uint32_t left = 0; left < e->count; left += 2 * width) {
+            uint32_t middle = e->count - left < width ? e->count : left + width;
+            uint32_t end = e->count - middle < width ? e->count : middle + width;
+            uint32_t a = left, b = middle;
+            for (uint32_t k = left; k < end; k++)
+                to[k] = a < middle && (b >= end || in_order(&from[a], &from[b])) ? from[a++] : from[b++];
+        }
+        struct edit *swap = from;
+        from = to;
+        to = swap;
+    }
+    e->items = from;
+    e->unsorted = false;
+}
+
+void builder_add(struct builder *b, struct span s)
+{
+    void *text = b->text;
+    if (s.len == 0 || !grow(b->arena, &text, b->len, s.len, 1, &b->cap))
+        return;
+    b->text = text;
+    memcpy(b->text + b->len, s.ptr, s.len);
+    b->len += s.len;
+}
+
+void builder_add_param(struct builder *b, uint32_t param)
+{
+    void *params = b->params;
+    size_t cap = b->param_cap;
+    if (!grow(b->arena, &params, b->param_count, 1, sizeof *b->params, &cap))
+        return;
+    b->params = params;
+    b->param_cap = (uint32_t)cap;
+    b->params[b->param_count++] = param;
+}
+
+void builder_add_fragment(struct builder *b, struct fragment f)
+{
+    builder_add(b, f.text);
+    for (uint32_t i = 0; i < f.param_count; i++)
+        builder_add_param(b, f.params[i]);
+}
+
+struct fragment builder_done(const struct builder *b)
+{
+    return (struct fragment){{b->text ? b->text : "", b->len}, b->params, b->param_count};
+}
+
+/* The first edit at or behind `off`. */
+static uint32_t first_at(const struct edits *e, uint32_t off)
+{
+    uint32_t low = 0, high = e->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (e->items[middle].off < off)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Copies untouched bytes [from, to), with the markers in them; *next is the next marker to come. */
+static void copy_bytes(struct builder *b, struct span text, uint32_t from, uint32_t to,
+                       const struct markers *markers, uint32_t *next)
+{
+    builder_add(b, (struct span){text.ptr + from, to - from});
+    if (!markers)
+        return;
+    while (*next < markers->count && markers->offs[*next] < from)
+        ++*next;
+    for (; *next < markers->count && markers->offs[*next] < to; ++*next)
+        builder_add_param(b, *next);
+}
+
+struct fragment edits_render(struct edits *e, struct span text, struct range r, bool with_end,
+                             const struct markers *markers)
+{
+    sort(e);
+    uint32_t first = first_at(e, r.off), last = first, at = r.off, next = 0;
+    size_t size = r.len;
+    for (; last < e->count; last++) {
+        const struct edit *edit = &e->items[last];
+        if (edit->off + edit->len > range_end(r) || (edit->off == range_end(r) && !with_end))
+            break;
+        size += edit->with.text.len;
+    }
+    if (arena_failed(e->arena))
+        return fragment_of(SPAN(""));
+    if (first == last && !markers)
+        return fragment_of(span_in(text, r));
+    struct builder b = {.arena = e->arena, .cap = size};
+    b.text = arena_alloc(e->arena, size + 1);
+    if (arena_failed(e->arena))
+        return fragment_of(SPAN(""));
+    for (uint32_t i = first; i < last; i++) {
+        const struct edit *edit = &e->items[i];
+        copy_bytes(&b, text, at, edit->off, markers, &next);
+        builder_add_fragment(&b, edit->with);
+        at = edit->off + edit->len;
+    }
+    copy_bytes(&b, text, at, range_end(r), markers, &next);
+    return builder_done(&b);
+}

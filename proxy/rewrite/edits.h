@@ -1,0 +1,78 @@
+/* Edits over a statement's bytes: what is not edited goes to the backend as it came.
+ *
+ *     text    INSERT INTO t (id, old) VALUES (1, 'x')
+ *     edits                        ^ insert        ^ insert     (offset, length, replacement)
+ *
+ * Edits are disjoint; they may be added in any order and are sorted once. Two insertions at one offset
+ * stay in the order in which they were added. A replacement may hold copies of the statement's parameter
+ * markers: a fragment knows which. */
+#ifndef PROXY_REWRITE_EDITS_H
+#define PROXY_REWRITE_EDITS_H
+
+#include "proxy/sql/arena.h"
+#include "proxy/sql/ast.h"
+
+/* Text to be put into a statement, and the original's markers (their indices) that stand in it, in order. */
+struct fragment {
+    struct span text;
+    const uint32_t *params;
+    uint32_t param_count;
+};
+
+struct edit {
+    uint32_t off, len;
+    struct fragment with;
+};
+
+struct edits {
+    struct arena *arena;
+    struct edit *items;
+    uint32_t count, cap;
+    bool unsorted;
+    bool repeats_params; /* some fragment holds markers */
+};
+
+/* The offsets of the statement's markers, in text order. */
+struct markers {
+    const uint32_t *offs;
+    uint32_t count;
+};
+
+void edits_init(struct edits *e, struct arena *arena);
+void edits_replace(struct edits *e, struct range r, struct fragment with);
+void edits_insert(struct edits *e, uint32_t off, struct fragment with);
+
+/* Forgets the edits from the `count`-th added on. Only while they are unsorted or were added in order. */
+void edits_truncate(struct edits *e, uint32_t count);
+
+/* The bytes of `r` with the edits within it applied; `with_end`: insertions right behind it too. Markers
+ * are counted only where `markers` is given. Sorts the edits. The result is `text` itself, uncopied, where
+ * nothing within `r` is edited. */
+struct fragment edits_render(struct edits *e, struct span text, struct range r, bool with_end,
+                             const struct markers *markers);
+
+/* A growing text in the arena. */
+struct builder {
+    struct arena *arena;
+    char *text;
+    size_t len, cap;
+    uint32_t *params;
+    uint32_t param_count, param_cap;
+};
+
+void builder_add(struct builder *b, struct span s);
+void builder_add_fragment(struct builder *b, struct fragment f);
+void builder_add_param(struct builder *b, uint32_t param);
+struct fragment builder_done(const struct builder *b);
+
+static inline struct fragment fragment_of(struct span text)
+{
+    return (struct fragment){text, NULL, 0};
+}
+
+static inline struct span span_in(struct span text, struct range r)
+{
+    return (struct span){text.ptr + r.off, r.len};
+}
+
+#endif

@@ -1,0 +1,425 @@
+/* INSERT and REPLACE.
+ *
+ *     INSERT INTO t (id, old, x) VALUES (1, 'a', 2)     →  (id, old, `new`, x) VALUES (1, 'a', f(`old`), 2)
+ *     INSERT INTO t SET old = 'a'                       →  SET old = 'a', `new` = f(`old`)
+ *     INSERT INTO t (old) SELECT a FROM s               →  (old, `new`) SELECT a, f(a as it is stored) FROM s
+ *
+ * Values run left to right and see the columns before them as they are stored, so f(old) is exact whatever
+ * the value was. A column that is left out is seen where its default is a constant; one with an expression
+ * as default is named with the word DEFAULT. */
+#include "proxy/rewrite/expression.h"
+#include "proxy/rewrite/plan.h"
+
+/* What one rule adds. */
+struct addition {
+    const struct rule *rule;
+    enum writes writes;
+    uint32_t behind;     /* place in the list; NOWHERE: at its end */
+    struct span columns; /* ", `new`": for the list */
+    struct span values;  /* ", f(`old`)": for every row */
+    struct span set;     /* ", `new` = f(`old`)" */
+};
+
+struct insert_plan {
+    struct plan *p;
+    const struct insert_stmt *i;
+    struct source *target;
+    struct scope *scope; /* the target alone */
+    struct column_list list;
+    bool implied; /* the list is the catalog's, not the statement's */
+    struct addition additions[SOURCE_MAX_RULES];
+    uint32_t count;
+};
+
+/* Whether a column that the list leaves out must be named with DEFAULT before an expression can see it. */
+static bool needs_default(const struct source *target, struct span column)
+{
+    const struct catalog_column *c = catalog_column_of(target->table, column);
+    if (!c)
+        return true;
+    return c->default_is_expression && !c->generated && !c->auto_increment;
+}
+
+static bool is_read(const struct rule_side *follow, struct span column)
+{
+    for (size_t i = 0; i < follow->count; i++)
+        for (size_t k = 0; k < follow->columns[i].value.ref_count; k++)
+            if (span_ieq(follow->columns[i].value.refs[k].column, column))
+                return true;
+    return false;
+}
+
+struct addition_text {
+    struct builder columns, values, set;
+};
+
+static void add_one(struct plan *p, struct addition_text *t, struct span column, struct span value)
+{
+    struct span name = quoted_name(p->arena, column);
+    builder_add(&t->columns, SPAN(", "));
+    builder_add(&t->columns, name);
+    builder_add(&t->values, SPAN(", "));
+    builder_add(&t->values, value);
+    builder_add(&t->set, SPAN(", "));
+    builder_add(&t->set, name);
+    builder_add(&t->set, SPAN(" = "));
+    builder_add(&t->set, value);
+}
+
+static void add_rule(struct insert_plan *ip, const struct rule *r)
+{
+    struct plan *p = ip->p;
+    enum writes w = classify_writes(p, r, &ip->list);
+    struct rule_side given = given_side(r, w), follow = following_side(r, w);
+    struct addition_text t = {{.arena = p->arena}, {.arena = p->arena}, {.arena = p->arena}};
+    uint32_t behind = NOWHERE;
+    if (!rule_writes_both(r) || w == WRITES_BOTH)
+        return;
+    for (size_t i = 0; i < given.count; i++) {
+        uint32_t place = place_of(&ip->list, given.columns[i].name);
+        if (place != NOWHERE)
+            behind = behind == NOWHERE || place > behind ? place : behind;
+        else if (is_read(&follow, given.columns[i].name) && needs_default(ip->target, given.columns[i].name))
+            add_one(p, &t, given.columns[i].name, SPAN("DEFAULT"));
+    }
+    for (size_t i = 0; i < follow.count; i++)
+        add_one(p, &t, follow.columns[i].name,
+                expression_text(p, &follow.columns[i].value, SPAN(""), NULL, 0).text);
+    if (ip->i->form == INSERT_QUERY) /* at the end: ORDER BY 2 keeps its meaning */
+        behind = NOWHERE;
+    ip->additions[ip->count++] = (struct addition){.rule = r,
+                                                   .writes = w,
+                                                   .behind = behind,
+                                                   .columns = builder_done(&t.columns).text,
+                                                   .values = builder_done(&t.values).text,
+                                                   .set = builder_done(&t.set).text};
+}
+
+static struct span without_comma(struct span s)
+{
+    return s.len > 2 ? (struct span){s.ptr + 2, s.len - 2} : s;
+}
+
+/* ---- the column list ---- */
+
+static uint32_t count_columns(const struct insert_plan *ip, bool old_shape)
+{
+    uint32_t n = 0;
+    const struct catalog_table *t = ip->target->table;
+    for (size_t k = 0; t && k < t->column_count; k++)
+        n += old_shape ? in_old_shape(ip->target, &t->columns[k]) : !t->columns[k].invisible;
+    return n;
+}
+
+static void list_from_catalog(struct insert_plan *ip, uint32_t count)
+{
+    const struct catalog_table *t = ip->target->table;
+    ip->implied = true;
+    ip->list.names = arena_alloc(ip->p->arena, (count + 1) * sizeof *ip->list.names);
+    for (size_t k = 0; k < t->column_count && !arena_failed(ip->p->arena); k++)
+        if (in_old_shape(ip->target, &t->columns[k]))
+            ip->list.names[ip->list.count++] = t->columns[k].name;
+}
+
+static void list_from_statement(struct insert_plan *ip)
+{
+    const struct insert_stmt *i = ip->i;
+    for (const struct expr *e = i->columns; e; e = e->next)
+        ip->list.count++;
+    for (const struct assignment *a = i->set; a; a = a->next)
+        ip->list.count++;
+    ip->list.names = arena_alloc(ip->p->arena, (ip->list.count + 1) * sizeof *ip->list.names);
+    ip->list.count = 0;
+    if (arena_failed(ip->p->arena))
+        return;
+    for (const struct expr *e = i->columns; e; e = e->next)
+        ip->list.names[ip->list.count++] = e->name.text;
+    for (const struct assignment *a = i->set; a; a = a->next)
+        ip->list.names[ip->list.count++] = a->column->name.text;
+}
+
+/* How many values the statement gives; NOWHERE where it cannot be told. */
+static uint32_t value_count(const struct insert_stmt *i)
+{
+    uint32_t n = 0;
+    if (i->form == INSERT_VALUES)
+        return i->rows ? i->rows->count : 0;
+    const struct query_body *body = i->query->body;
+    while (body->kind == BODY_SETOP || body->kind == BODY_PAREN)
+        body = body->kind == BODY_SETOP ? body->left : body->query->body;
+    if (body->kind != BODY_SELECT)
+        return NOWHERE;
+    for (const struct select_item *item = body->select->items; item; item = item->next, n++)
+        if (item->expr->kind == EXPR_STAR)
+            return NOWHERE;
+    return n;
+}
+
+/* Finds the list that the statement means. false: nothing is to be done, or it was refused. */
+static bool find_list(struct insert_plan *ip)
+{
+    const struct insert_stmt *i = ip->i;
+    if (i->has_columns || i->form == INSERT_SET) {
+        list_from_statement(ip);
+        return !arena_failed(ip->p->arena);
+    }
+    uint32_t values = value_count(i);
+    if (values == 0 && i->form == INSERT_VALUES)
+        return true; /* VALUES (): every column is left out */
+    if (!ip->target->table || values == NOWHERE) {
+        for (uint32_t k = 0; k < ip->target->rule_count; k++)
+            if (rule_writes_both(ip->target->rules[k]))
+                refuse(ip->p, ip->target->rules[k],
+                       ip->target->table ? "the statement has no column list and selects *"
+                                         : "the statement has no column list, and the table's columns are"
+                                           " not known",
+                       "name the columns");
+        return false;
+    }
+    uint32_t old_shape = count_columns(ip, true);
+    if (values != old_shape) /* the visible new columns too, or too few: the server will say */
+        return false;
+    list_from_catalog(ip, old_shape);
+    return !arena_failed(ip->p->arena);
+}
+
+/* Writes the list out where the statement had none; else adds to it. */
+static void edit_list(struct insert_plan *ip)
+{
+    const struct insert_stmt *i = ip->i;
+    struct plan *p = ip->p;
+    struct builder b = {.arena = p->arena};
+    if (i->has_columns && ip->list.count) {
+        uint32_t place = 0;
+        for (const struct expr *e = i->columns; e; e = e->next, place++)
+            for (uint32_t k = 0; k < ip->count; k++)
+                if (ip->additions[k].behind == place || (ip->additions[k].behind == NOWHERE && !e->next))
+                    edits_insert(&p->edits, range_end(e->range), fragment_of(ip->additions[k].columns));
+        return;
+    }
+    for (uint32_t c = 0; c < ip->list.count; c++) {
+        builder_add(&b, b.len ? SPAN(", ") : SPAN(""));
+        builder_add(&b, quoted_name(p->arena, ip->list.names[c]));
+        for (uint32_t k = 0; k < ip->count; k++)
+            if (ip->additions[k].behind == c)
+                builder_add(&b, ip->additions[k].columns);
+    }
+    for (uint32_t k = 0; k < ip->count; k++)
+        if (ip->additions[k].behind == NOWHERE)
+            builder_add(&b, b.len ? ip->additions[k].columns : without_comma(ip->additions[k].columns));
+    struct builder list = {.arena = p->arena};
+    builder_add(&list, i->has_columns ? SPAN("(") : SPAN(" ("));
+    builder_add_fragment(&list, builder_done(&b));
+    builder_add(&list, SPAN(")"));
+    if (i->has_columns)
+        edits_replace(&p->edits, i->columns_range, builder_done(&list));
+    else
+        edits_insert(&p->edits, range_end(i->partition.len ? i->partition : i->table.range),
+                     builder_done(&list));
+}
+
+/* ---- the values ---- */
+
+static void edit_row(struct insert_plan *ip, const struct value_row *row)
+{
+    struct edits *edits = &ip->p->edits;
+    uint32_t place = 0;
+    if (!row->values) { /* (): only what is added */
+        struct builder b = {.arena = ip->p->arena};
+        for (uint32_t k = 0; k < ip->count; k++)
+            builder_add(&b, b.len ? ip->additions[k].values : without_comma(ip->additions[k].values));
+        edits_insert(edits, range_end(row->range) - 1, builder_done(&b));
+        return;
+    }
+    for (const struct expr *e = row->values; e; e = e->next, place++)
+        for (uint32_t k = 0; k < ip->count; k++)
+            if (ip->additions[k].behind == place || (ip->additions[k].behind == NOWHERE && !e->next))
+                edits_insert(edits, range_end(e->range), fragment_of(ip->additions[k].values));
+}
+
+static void edit_set(struct insert_plan *ip)
+{
+    uint32_t place = 0;
+    for (const struct assignment *a = ip->i->set; a; a = a->next, place++)
+        for (uint32_t k = 0; k < ip->count; k++)
+            if (ip->additions[k].behind == place || (ip->additions[k].behind == NOWHERE && !a->next))
+                edits_insert(&ip->p->edits, range_end(a->range), fragment_of(ip->additions[k].set));
+}
+
+/* One branch of INSERT … SELECT: the item that fills the column is repeated within the expression. */
+static void edit_branch(struct insert_plan *ip, const struct select *select, const struct scope *scope)
+{
+    struct plan *p = ip->p;
+    for (uint32_t k = 0; k < ip->count; k++) {
+        const struct addition *add = &ip->additions[k];
+        struct rule_side given = given_side(add->rule, add->writes);
+        struct rule_side follow = following_side(add->rule, add->writes);
+        struct substitute *values = arena_alloc(p->arena, (given.count + 1) * sizeof *values);
+        const struct select_item *behind = NULL;
+        uint32_t count = 0;
+        for (size_t c = 0; c < given.count && !arena_failed(p->arena); c++) {
+            uint32_t place = place_of(&ip->list, given.columns[c].name), at = 0;
+            const struct select_item *item = select->items;
+            for (; item && at < place; at++)
+                item = item->next;
+            const struct catalog_column *column = catalog_column_of(ip->target->table, given.columns[c].name);
+            if (place == NOWHERE || !item || !column) {
+                refuse_about(p, add->rule,
+                             column || place == NOWHERE ? "INSERT … SELECT leaves %.*s out"
+                                                        : "the type of %.*s is not known, and its value must"
+                                                          " be repeated",
+                             given.columns[c].name, "name it and give it a value");
+                return;
+            }
+            if (!is_repeatable(p, item->expr->range)) {
+                refuse_about(p, add->rule, "the value of %.*s would have to be computed twice",
+                             given.columns[c].name, "set the new columns too, or insert row by row");
+                return;
+            }
+            values[count].column = given.columns[c].name;
+            if (!stored_value(p, scope, add->rule, column, item->expr, rendered(p, item->expr->range),
+                              &values[count++].with))
+                return;
+        }
+        for (const struct select_item *item = select->items; item; item = item->next)
+            behind = item;
+        struct builder b = {.arena = p->arena};
+        for (size_t c = 0; c < follow.count; c++) {
+            builder_add(&b, SPAN(", "));
+            builder_add_fragment(&b, expression_text(p, &follow.columns[c].value, SPAN(""), values, count));
+        }
+        if (behind)
+            edits_insert(&p->edits, range_end(behind->range), builder_done(&b));
+    }
+}
+
+static bool has_star_item(const struct select *select)
+{
+    for (const struct select_item *item = select->items; item; item = item->next)
+        if (item->expr->kind == EXPR_STAR)
+            return true;
+    return false;
+}
+
+static void edit_body(struct insert_plan *ip, const struct query_body *body, const struct scope *scope)
+{
+    const char *reason = NULL;
+    const struct rule *r = ip->count ? ip->additions[0].rule : NULL;
+    if (body->kind == BODY_PAREN && !body->query->with) {
+        edit_body(ip, body->query->body, scope);
+        return;
+    }
+    if (body->kind != BODY_SELECT)
+        reason = "INSERT takes its rows from more than one plain SELECT";
+    else if (body->select->distinct)
+        reason = "INSERT takes its rows from SELECT DISTINCT";
+    else if (has_star_item(body->select))
+        reason = "INSERT takes its rows from SELECT *";
+    if (reason)
+        refuse(ip->p, r, reason, "insert from one SELECT that names its columns, or set the new columns too");
+    else
+        edit_branch(ip, body->select, scope);
+}
+
+/* ---- ON DUPLICATE KEY UPDATE, RETURNING ---- */
+
+/* What the right sides may name: the target, then the tables of the SELECT that the rows come from. */
+static struct scope *duplicate_scope(struct insert_plan *ip, const struct scope *from)
+{
+    struct plan *p = ip->p;
+    struct scope *s = arena_new_of(p->arena, struct scope);
+    struct source *target = arena_new_of(p->arena, struct source);
+    *target = *ip->target;
+    target->next = NULL;
+    scope_add(s, target);
+    for (const struct source *o = from ? from->first : NULL; o; o = o->next) {
+        struct source *copy = arena_new_of(p->arena, struct source);
+        *copy = *o;
+        copy->next = NULL;
+        scope_add(s, copy);
+    }
+    if (name_given(&ip->i->row_alias)) {
+        struct source *row = arena_new_of(p->arena, struct source);
+        row->kind = SOURCE_OPAQUE;
+        row->name = ip->i->row_alias.text;
+        scope_add(s, row);
+    }
+    return s;
+}
+
+static void plan_returning(struct plan *p, const struct insert_plan *ip)
+{
+    for (const struct select_item *item = ip->i->returning; item; item = item->next) {
+        if (item->expr->kind == EXPR_STAR)
+            expand_star(p, ip->scope, item->expr);
+        else
+            walk_expr(p, ip->scope, item->expr);
+    }
+}
+
+/* Values may name columns of their own row: they hold what was stored, old ones too. */
+static void walk_row_values(struct insert_plan *ip)
+{
+    for (const struct value_row *row = ip->i->rows; row; row = row->next)
+        for (const struct expr *e = row->values; e; e = e->next)
+            if (e->kind != EXPR_LITERAL && e->kind != EXPR_PARAM)
+                walk_expr(ip->p, ip->scope, e);
+    for (const struct assignment *a = ip->i->set; a; a = a->next)
+        walk_expr(ip->p, ip->scope, a->value);
+}
+
+/* Whether every row has as many values as the list has columns; else the server refuses the statement. */
+static bool rows_fit(const struct insert_plan *ip)
+{
+    for (const struct value_row *row = ip->i->rows; row; row = row->next)
+        if (row->count != ip->list.count)
+            return false;
+    return true;
+}
+
+static void add_what_follows(struct insert_plan *ip, const struct scope *from)
+{
+    const struct insert_stmt *i = ip->i;
+    bool reshape = false;
+    if (!find_list(ip) || !rows_fit(ip))
+        return;
+    for (uint32_t k = 0; k < ip->target->rule_count; k++)
+        add_rule(ip, ip->target->rules[k]);
+    if (ip->implied)
+        reshape = count_columns(ip, true) != count_columns(ip, false);
+    if (ip->count == 0 && !reshape)
+        return;
+    if (i->form == INSERT_SET) {
+        edit_set(ip);
+        return;
+    }
+    edit_list(ip);
+    for (const struct value_row *row = i->rows; row && ip->count; row = row->next)
+        edit_row(ip, row);
+    if (i->form == INSERT_QUERY && ip->count)
+        edit_body(ip, i->query->body, from);
+}
+
+void plan_insert(struct plan *p, const struct insert_stmt *i)
+{
+    struct insert_plan ip = {.p = p, .i = i};
+    const struct scope *from = NULL;
+    ip.target = source_of_table(p, &i->table, NULL, NULL);
+    ip.scope = arena_new_of(p->arena, struct scope);
+    scope_add(ip.scope, ip.target);
+    if (ip.target->rule_count)
+        *ip.target->frozen = UINT32_MAX;
+    walk_row_values(&ip);
+    if (i->form == INSERT_QUERY)
+        from = walk_query(p, i->query, NULL, NULL, false);
+    if (ip.target->rule_count && !p->refused)
+        add_what_follows(&ip, from);
+    plan_returning(p, &ip);
+    if (ip.target->rule_count)
+        *ip.target->frozen = 0;
+    if (i->on_duplicate) {
+        struct scope *s = duplicate_scope(&ip, from);
+        bool orderless = p->session->dialect.modes & SQL_SIMULTANEOUS;
+        plan_set(p, s, i->on_duplicate, i->form == INSERT_QUERY, orderless);
+    }
+}

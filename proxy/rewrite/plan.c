@@ -1,0 +1,103 @@
+/* Refusals, touches and the texts that every part of the plan is made of. */
+#include "proxy/rewrite/plan.h"
+
+#include <stdio.h>
+
+#include "proxy/rewrite/expression.h"
+#include "proxy/sql/lexer.h"
+
+void refuse(struct plan *p, const struct rule *rule, const char *reason, const char *hint)
+{
+    if (p->refused || (rule && rule->phase == PHASE_EXPAND))
+        return;
+    p->refused = true;
+    p->rule = rule;
+    p->reason = reason;
+    p->hint = hint;
+}
+
+void refuse_about(struct plan *p, const struct rule *rule, const char *format, struct span name,
+                  const char *hint)
+{
+    char reason[256];
+    snprintf(reason, sizeof reason, format, (int)(name.len < 64 ? name.len : 64), name.ptr);
+    refuse(p, rule, arena_copy(p->arena, span_of(reason)).ptr, hint);
+}
+
+void touch(struct plan *p, const struct rule *rule, struct span column, bool write)
+{
+    for (const struct touch_node *n = p->touches; n; n = n->next)
+        if (n->touch.rule == rule && n->touch.column.ptr == column.ptr && n->touch.write == write)
+            return;
+    struct touch_node *node = arena_new_of(p->arena, struct touch_node);
+    *node = (struct touch_node){{rule, column, write}, p->touches};
+    p->touches = node;
+    p->touch_count++;
+}
+
+struct span column_text(struct plan *p, struct span qualifier, struct span column)
+{
+    struct span quoted = quoted_name(p->arena, column);
+    if (qualifier.len == 0)
+        return quoted;
+    struct builder b = {.arena = p->arena};
+    builder_add(&b, qualifier);
+    builder_add(&b, SPAN("."));
+    builder_add(&b, quoted);
+    return builder_done(&b).text;
+}
+
+struct fragment expression_text(struct plan *p, const struct expression *e, struct span qualifier,
+                                const struct substitute *substitutes, uint32_t count)
+{
+    if (qualifier.len == 0 && count == 0 && e->atomic)
+        return fragment_of(e->text);
+    struct builder b = {.arena = p->arena};
+    uint32_t at = 0;
+    if (!e->atomic)
+        builder_add(&b, SPAN("("));
+    for (size_t i = 0; i < e->ref_count; i++) {
+        const struct expression_ref *ref = &e->refs[i];
+        const struct substitute *with = NULL;
+        for (uint32_t k = 0; k < count; k++)
+            if (span_ieq(substitutes[k].column, ref->column))
+                with = &substitutes[k];
+        builder_add(&b, (struct span){e->text.ptr + at, ref->off - at});
+        if (with) {
+            builder_add_fragment(&b, with->with);
+        } else {
+            if (qualifier.len) {
+                builder_add(&b, qualifier);
+                builder_add(&b, SPAN("."));
+            }
+            builder_add(&b, (struct span){e->text.ptr + ref->off, ref->len});
+        }
+        at = ref->off + ref->len;
+    }
+    builder_add(&b, (struct span){e->text.ptr + at, e->text.len - at});
+    if (!e->atomic)
+        builder_add(&b, SPAN(")"));
+    return builder_done(&b);
+}
+
+/* Finds the statement's markers, once: only where one has to be repeated. */
+static void find_markers(struct plan *p)
+{
+    struct lexer lx;
+    uint32_t *offs = arena_alloc(p->arena, (p->stmt->param_count + 1) * sizeof *offs);
+    p->markers_known = true;
+    if (arena_failed(p->arena))
+        return;
+    lex_init(&lx, &p->session->dialect, p->text);
+    for (struct token t = lex_next(&lx); t.type != TOK_END; t = lex_next(&lx))
+        if (t.type == '?' && p->markers.count < p->stmt->param_count)
+            offs[p->markers.count++] = t.off;
+    p->markers.offs = offs;
+}
+
+struct fragment rendered(struct plan *p, struct range r)
+{
+    if (p->stmt->param_count && !p->markers_known)
+        find_markers(p);
+    return edits_render(&p->edits, p->text, r, false, p->stmt->param_count ? &p->markers : NULL);
+}

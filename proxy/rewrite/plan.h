@@ -1,0 +1,261 @@
+/* What the files of the rewriter share while they work on one statement. Not for use outside of
+ * proxy/rewrite.
+ *
+ *     resolve.c      which table, and which migration's column, a name means: scopes and sources
+ *     read_flip.c    queries and expressions: references to old columns become the backward expression
+ *     star.c         `*` in the table's old shape
+ *     dual_write.c   what the writing files share: which columns a statement sets, what is to be added
+ *     insert.c, update.c    the statements that write
+ *     convert.c      a repeated value as the old column would have stored it
+ *     statement.c    everything that is not DML
+ *
+ * Refusing is sticky: the first reason stays, and what is done afterwards is thrown away; so functions go
+ * on without checking. */
+#ifndef PROXY_REWRITE_PLAN_H
+#define PROXY_REWRITE_PLAN_H
+
+#include "proxy/rewrite/edits.h"
+#include "proxy/rewrite/rewrite.h"
+
+struct touch_node {
+    struct rewrite_touch touch;
+    struct touch_node *next;
+};
+
+struct plan {
+    struct arena *arena;
+    const struct rewrite_session *session;
+    const struct rules *rules;
+    struct span text;     /* the whole text; the statement's ranges count from its beginning */
+    struct span database; /* the default database at this statement */
+    const struct stmt *stmt;
+    struct edits edits; /* of the whole text */
+    struct markers markers;
+    bool markers_known;
+
+    struct touch_node *touches; /* newest first */
+    uint32_t touch_count;
+    uint32_t flips;          /* references replaced so far */
+    bool names_table;        /* a migrated table is named */
+    bool refused;            /* the first refusal: */
+    const struct rule *rule; /* whose, or NULL */
+    const char *reason, *hint;
+};
+
+/* A table of a FROM clause, or what is written to. */
+enum source_kind {
+    SOURCE_TABLE,  /* a base table or view */
+    SOURCE_QUERY,  /* a derived table or a CTE */
+    SOURCE_OPAQUE, /* columns that are not known: JSON_TABLE, a row alias */
+};
+
+#define SOURCE_MAX_RULES 32
+
+struct source {
+    enum source_kind kind;
+    struct span name;                  /* what qualifies its columns */
+    struct span db;                    /* SOURCE_TABLE */
+    struct span qualifier;             /* what to write before ".column": as it stands in the statement */
+    const struct catalog_table *table; /* NULL: not known */
+    const struct rule **rules;         /* the migrations of this table, those that are done left out */
+    uint32_t rule_count;
+    const struct scope *shape;       /* SOURCE_QUERY: whose select list gives the columns; may be NULL */
+    const struct name_list *columns; /* SOURCE_QUERY: given names */
+    bool nullable;                   /* on the inner side of an outer join */
+    /* While a SET list is walked, by index in `rules`: whose old columns are read as they are, because the
+     * statement itself stores into them. Allocated with the rules. */
+    uint32_t *frozen;
+    struct source *next;
+};
+
+/* The tables that the names of one SELECT (or UPDATE …) may mean. */
+struct scope {
+    struct source *first, *last;
+    struct source *visible; /* while an ON clause is walked: the join's first table; else NULL */
+    const struct scope *outer;
+    const struct select *select; /* NULL in UPDATE and DELETE */
+    const struct ctes *ctes;
+    bool joins_by_name; /* has NATURAL or USING */
+    bool in_having;
+};
+
+/* The CTEs in sight, innermost first. */
+struct ctes {
+    const struct cte *cte;
+    const struct scope *shape;
+    const struct ctes *outer;
+};
+
+/* A reference that is a migration's column. */
+struct column_ref {
+    const struct source *source;
+    const struct scope *scope;
+    const struct rule *rule;
+    const struct rule_column *column;
+    uint32_t rule_index; /* in source->rules */
+    bool is_new;
+};
+
+/* ---- plan.c ---- */
+
+/* Refuses the statement, unless `rule` is only being expanded. `reason` and `hint` are constants or in
+ * the arena. */
+void refuse(struct plan *p, const struct rule *rule, const char *reason, const char *hint);
+
+/* The same with a name in the reason: "reads %s …". */
+void refuse_about(struct plan *p, const struct rule *rule, const char *format, struct span name,
+                  const char *hint);
+
+void touch(struct plan *p, const struct rule *rule, struct span column, bool write);
+
+/* "a.`b`" or "`b`", in the arena. */
+struct span column_text(struct plan *p, struct span qualifier, struct span column);
+
+/* What stands for one of an expression's columns instead of its name. */
+struct substitute {
+    struct span column;
+    struct fragment with;
+};
+
+/* An expression's text with its columns qualified, some of them substituted; in parentheses unless it is
+ * one column or literal. */
+struct fragment expression_text(struct plan *p, const struct expression *e, struct span qualifier,
+                                const struct substitute *substitutes, uint32_t count);
+
+/* The bytes of `r` as they stand after the edits so far, with the markers in it. */
+struct fragment rendered(struct plan *p, struct range r);
+
+/* ---- resolve.c ---- */
+
+/* Whether the rule's reads are answered from the new columns. */
+static inline bool rule_flips(const struct rule *r)
+{
+    return r->reads == SIDE_NEW;
+}
+
+/* Whether the rule makes writes of one side fill the other. */
+static inline bool rule_writes_both(const struct rule *r)
+{
+    return r->phase != PHASE_EXPAND && r->phase != PHASE_DONE;
+}
+
+/* A source for a table by its name; `alias` may be absent. */
+struct source *source_of_table(struct plan *p, const struct table_name *name, const struct name *alias,
+                               const struct ctes *ctes);
+void scope_add(struct scope *s, struct source *source);
+
+/* The source that qualified references with this name mean within the scope itself, or NULL. */
+struct source *source_named(struct plan *p, const struct scope *s, const struct name *db,
+                            const struct name *table);
+
+enum knowledge { HAS_NOT, HAS, MAY_HAVE };
+
+/* Whether a source has a column of that name. */
+enum knowledge source_has(struct plan *p, const struct source *s, struct span column);
+
+/* The rule's column of that name on this source, if any. */
+bool source_column(const struct source *s, struct span name, struct column_ref *out);
+
+/* Resolves a reference. true: it is a migration's column. Refuses where it could be one. */
+bool resolve_column(struct plan *p, const struct scope *scope, const struct expr *e, struct column_ref *out);
+
+/* Whether any migration has a column of that name (a cheap first question). */
+bool is_rule_column(const struct rules *rules, struct span name);
+
+/* ---- read_flip.c ---- */
+
+/* Walks a query: flips what it reads. Returns the scope of its leftmost SELECT, NULL where there is none.
+ * `exists`: only whether there are rows matters. */
+struct scope *walk_query(struct plan *p, const struct query *q, const struct scope *outer,
+                         const struct ctes *ctes, bool exists);
+void walk_expr(struct plan *p, const struct scope *s, const struct expr *e);
+void walk_exprs(struct plan *p, const struct scope *s, const struct expr *list);
+void walk_items(struct plan *p, struct scope *s, const struct select_item *items, struct range options);
+void walk_order(struct plan *p, struct scope *s, const struct order_item *order);
+const struct ctes *walk_with(struct plan *p, const struct with *with, const struct scope *outer,
+                             const struct ctes *ctes);
+
+/* Adds the tables of a FROM clause to `s`, and walks what is in it. */
+void walk_from(struct plan *p, struct scope *s, const struct table_ref *refs);
+
+/* The text that a flipped column becomes, with its parentheses, its guard and its qualifier. */
+struct fragment flipped_text(struct plan *p, const struct column_ref *ref);
+
+/* ---- star.c ---- */
+void expand_star(struct plan *p, const struct scope *s, const struct expr *star);
+
+/* Whether `*` over the source must be written out to keep the table's old shape; refuses where it must and
+ * cannot. */
+bool star_reshapes(struct plan *p, const struct source *source);
+
+/* Whether the column is one of those that `*` shows in the old shape. */
+bool in_old_shape(const struct source *source, const struct catalog_column *column);
+
+/* ---- convert.c ---- */
+
+/* `value` (whose expression is `e`) as the column `c` would store it, for a repetition. false: refused. */
+bool stored_value(struct plan *p, const struct scope *s, const struct rule *rule,
+                  const struct catalog_column *c, const struct expr *e, struct fragment value,
+                  struct fragment *out);
+
+/* Whether a part of the text gives the same value when it stands in a statement twice. */
+bool is_repeatable(struct plan *p, struct range r);
+
+/* ---- dual_write.c ---- */
+
+/* Which columns a statement sets, in its order: an INSERT's list or a SET's left sides. */
+struct column_list {
+    struct span *names;
+    uint32_t count;
+};
+
+/* How a statement stands to one rule. */
+enum writes {
+    WRITES_NEITHER,
+    WRITES_OLD,  /* the new columns are to follow by the forward expressions */
+    WRITES_NEW,  /* the old ones by the backward expressions: redeployed code */
+    WRITES_BOTH, /* left as it is */
+};
+
+#define NOWHERE UINT32_MAX
+
+/* The last place of a column in the list, NOWHERE where it is not. */
+uint32_t place_of(const struct column_list *list, struct span column);
+
+/* Also touches the columns that are set; refuses where one side is set whole and the other in part. */
+enum writes classify_writes(struct plan *p, const struct rule *r, const struct column_list *list);
+
+/* The columns whose values follow from those that are set: the other side's. */
+struct rule_side {
+    const struct rule_column *columns;
+    size_t count;
+};
+
+static inline struct rule_side given_side(const struct rule *r, enum writes w)
+{
+    return w == WRITES_NEW ? (struct rule_side){r->new_columns, r->new_count}
+                           : (struct rule_side){r->old_columns, r->old_count};
+}
+
+static inline struct rule_side following_side(const struct rule *r, enum writes w)
+{
+    return w == WRITES_NEW ? (struct rule_side){r->old_columns, r->old_count}
+                           : (struct rule_side){r->new_columns, r->new_count};
+}
+
+/* A SET list: of UPDATE, or of ON DUPLICATE KEY UPDATE. Walks the values and adds what follows.
+ * `qualify`: added names carry their table; `orderless`: an assignment may see the row before the statement
+ * or what was just assigned. */
+void plan_set(struct plan *p, struct scope *s, const struct assignment *set, bool qualify, bool orderless);
+
+/* ---- insert.c, update.c, load.c, statement.c ---- */
+void plan_insert(struct plan *p, const struct insert_stmt *i);
+void plan_update(struct plan *p, const struct update_stmt *u);
+void plan_delete(struct plan *p, const struct delete_stmt *d);
+void plan_load(struct plan *p, const struct load_stmt *l);
+void plan_other(struct plan *p, const struct stmt *s);
+
+/* Whether a name in `text` is that of the rule's table (or the text's end cannot be told). */
+bool text_names(const struct plan *p, struct span text, const struct rule *r);
+
+#endif

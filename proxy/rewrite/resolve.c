@@ -1,0 +1,279 @@
+/* Names as the server resolves them: the innermost scope first; within it a qualified name by its table's
+ * name or alias, an unqualified one by which table has the column. */
+#include "proxy/rewrite/plan.h"
+
+bool is_rule_column(const struct rules *rules, struct span name)
+{
+    for (size_t i = 0; i < rules->count; i++) {
+        const struct rule *r = &rules->rules[i];
+        for (size_t k = 0; k < r->old_count; k++)
+            if (span_ieq(r->old_columns[k].name, name))
+                return true;
+        for (size_t k = 0; k < r->new_count; k++)
+            if (span_ieq(r->new_columns[k].name, name))
+                return true;
+    }
+    return false;
+}
+
+static bool same_table_name(const struct plan *p, struct span a, struct span b)
+{
+    return p->rules->fold_table_names ? span_ieq(a, b) : span_eq(a, b);
+}
+
+/* Whether a temporary table of the session hides db.table. */
+static bool is_temporary(const struct plan *p, struct span db, struct span table)
+{
+    for (size_t i = 0; i < p->session->temporary_count; i++) {
+        struct span t = p->session->temporary_tables[i];
+        if (t.len == db.len + 1 + table.len && t.ptr[db.len] == '.' &&
+            same_table_name(p, (struct span){t.ptr, db.len}, db) &&
+            same_table_name(p, (struct span){t.ptr + db.len + 1, table.len}, table))
+            return true;
+    }
+    return false;
+}
+
+static void add_rules(struct plan *p, struct source *s, struct span table)
+{
+    const struct rules *rules = p->rules;
+    const struct rule *found[SOURCE_MAX_RULES];
+    for (size_t i = 0; i < rules->count && s->rule_count < SOURCE_MAX_RULES; i++) {
+        const struct rule *r = &rules->rules[i];
+        if (r->phase != PHASE_DONE && same_table_name(p, r->table, table) && same_table_name(p, r->db, s->db))
+            found[s->rule_count++] = r;
+    }
+    if (s->rule_count == 0)
+        return;
+    p->names_table = true;
+    s->rules = arena_alloc(p->arena, s->rule_count * sizeof *s->rules);
+    s->frozen = arena_new_of(p->arena, uint32_t);
+    memcpy(s->rules, found, s->rule_count * sizeof *s->rules);
+}
+
+/* The CTE that an unqualified table name means. The servers compare these names without letter case. */
+static const struct ctes *cte_named(const struct ctes *ctes, const struct table_name *name)
+{
+    if (name_given(&name->db))
+        return NULL;
+    for (; ctes; ctes = ctes->outer)
+        if (span_ieq(ctes->cte->name.text, name->table.text))
+            return ctes;
+    return NULL;
+}
+
+struct source *source_of_table(struct plan *p, const struct table_name *name, const struct name *alias,
+                               const struct ctes *ctes)
+{
+    struct source *s = arena_new_of(p->arena, struct source);
+    const struct ctes *cte = cte_named(ctes, name);
+    bool aliased = alias && name_given(alias);
+    const struct name *called = aliased ? alias : &name->table;
+    s->name = called->text;
+    s->qualifier = span_in(p->text, aliased ? alias->range : name->range);
+    if (cte) {
+        s->kind = SOURCE_QUERY;
+        s->shape = cte->shape;
+        s->columns = cte->cte->columns;
+        return s;
+    }
+    s->kind = SOURCE_TABLE;
+    s->db = name_given(&name->db) ? name->db.text : p->database;
+    if (s->db.len == 0 || is_temporary(p, s->db, name->table.text))
+        return s;
+    s->table = catalog_find(p->rules->catalog, s->db, name->table.text);
+    add_rules(p, s, name->table.text);
+    return s;
+}
+
+void scope_add(struct scope *s, struct source *source)
+{
+    if (s->last)
+        s->last->next = source;
+    else
+        s->first = source;
+    s->last = source;
+}
+
+static struct source *first_visible(const struct scope *s)
+{
+    return s->visible ? s->visible : s->first;
+}
+
+struct source *source_named(struct plan *p, const struct scope *s, const struct name *db,
+                            const struct name *table)
+{
+    for (struct source *source = first_visible(s); source; source = source->next)
+        if (same_table_name(p, source->name, table->text) &&
+            (!name_given(db) || (source->kind == SOURCE_TABLE && same_table_name(p, source->db, db->text))))
+            return source;
+    return NULL;
+}
+
+bool source_column(const struct source *s, struct span name, struct column_ref *out)
+{
+    for (uint32_t i = 0; i < s->rule_count; i++) {
+        const struct rule *r = s->rules[i];
+        for (size_t k = 0; k < r->old_count + r->new_count; k++) {
+            bool is_new = k >= r->old_count;
+            const struct rule_column *c = is_new ? &r->new_columns[k - r->old_count] : &r->old_columns[k];
+            if (span_ieq(c->name, name)) {
+                *out = (struct column_ref){
+                    .source = s, .rule = r, .column = c, .rule_index = i, .is_new = is_new};
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* The name under which a select item is a column of the query: empty where it is no plain name. */
+static struct span item_label(const struct select_item *item)
+{
+    if (name_given(&item->alias))
+        return item->alias.text;
+    const struct expr *e = item->expr;
+    while (e->args && (e->kind == EXPR_PAREN || (e->kind == EXPR_OP && e->op == OP_POSITIVE)))
+        e = e->args;
+    return e->kind == EXPR_COLUMN ? e->name.text : SPAN("");
+}
+
+static enum knowledge star_has(struct plan *p, const struct scope *shape, const struct expr *star,
+                               struct span column)
+{
+    enum knowledge found = HAS_NOT;
+    for (const struct source *s = shape->first; s; s = s->next) {
+        if (name_given(&star->table) && source_named(p, shape, &star->db, &star->table) != s)
+            continue;
+        enum knowledge k = source_has(p, s, column);
+        if (k == HAS)
+            return HAS;
+        if (k == MAY_HAVE)
+            found = MAY_HAVE;
+    }
+    return found;
+}
+
+static enum knowledge query_has(struct plan *p, const struct source *s, struct span column)
+{
+    for (const struct name_list *n = s->columns; n; n = n->next)
+        if (span_ieq(n->name.text, column))
+            return HAS;
+    if (s->columns)
+        return HAS_NOT;
+    if (!s->shape || !s->shape->select)
+        return MAY_HAVE;
+    enum knowledge found = HAS_NOT;
+    for (const struct select_item *item = s->shape->select->items; item; item = item->next) {
+        if (item->expr->kind == EXPR_STAR) {
+            enum knowledge k = star_has(p, s->shape, item->expr, column);
+            if (k == HAS)
+                return HAS;
+            if (k == MAY_HAVE)
+                found = MAY_HAVE;
+        } else if (span_ieq(item_label(item), column)) {
+            return HAS;
+        }
+    }
+    return found;
+}
+
+enum knowledge source_has(struct plan *p, const struct source *s, struct span column)
+{
+    struct column_ref ref;
+    if (s->kind == SOURCE_OPAQUE)
+        return MAY_HAVE;
+    if (s->kind == SOURCE_QUERY)
+        return query_has(p, s, column);
+    if (source_column(s, column, &ref))
+        return HAS;
+    if (!s->table)
+        return MAY_HAVE;
+    return catalog_column_of(s->table, column) ? HAS : HAS_NOT;
+}
+
+static bool resolve_qualified(struct plan *p, const struct scope *scope, const struct expr *e,
+                              struct column_ref *out)
+{
+    for (; scope; scope = scope->outer) {
+        struct source *s = source_named(p, scope, &e->db, &e->table);
+        if (!s)
+            continue;
+        if (!source_column(s, e->name.text, out))
+            return false;
+        out->scope = scope;
+        return true;
+    }
+    return false;
+}
+
+static bool is_flipped(const struct column_ref *ref)
+{
+    return !ref->is_new && rule_flips(ref->rule);
+}
+
+/* Refuses where an unqualified name may be a flipped column of a table further out. */
+static void refuse_unsure(struct plan *p, const struct scope *scope, struct span name)
+{
+    struct column_ref ref;
+    for (; scope; scope = scope->outer)
+        for (const struct source *s = scope->first; s; s = s->next)
+            if (source_column(s, name, &ref) && is_flipped(&ref))
+                refuse_about(p, ref.rule, "it cannot be told which table's column %.*s is", name,
+                             "name the column with its table");
+}
+
+/* How the tables of one scope stand to an unqualified name. */
+struct candidates {
+    unsigned certain, unsure, migrated, flipped;
+};
+
+static struct candidates candidates_in(struct plan *p, const struct scope *scope, struct span name,
+                                       struct column_ref *out)
+{
+    struct candidates c = {0};
+    for (const struct source *s = first_visible(scope); s; s = s->next) {
+        struct column_ref ref;
+        enum knowledge k = source_has(p, s, name);
+        c.certain += k == HAS;
+        c.unsure += k == MAY_HAVE;
+        if (k != HAS || !source_column(s, name, &ref))
+            continue;
+        c.migrated++;
+        c.flipped += is_flipped(&ref);
+        *out = ref;
+    }
+    return c;
+}
+
+static bool resolve_unqualified(struct plan *p, const struct scope *scope, const struct expr *e,
+                                struct column_ref *out)
+{
+    for (; scope; scope = scope->outer) {
+        struct candidates c = candidates_in(p, scope, e->name.text, out);
+        if (c.certain > 1 && c.flipped)
+            refuse_about(p, out->rule,
+                         scope->joins_by_name ? "%.*s is joined by its name"
+                                              : "%.*s is in more than one table",
+                         e->name.text, "name the column with its table, and join with ON");
+        if (c.migrated) {
+            out->scope = scope;
+            return true;
+        }
+        if (c.certain)
+            return false;
+        if (c.unsure) {
+            refuse_unsure(p, scope->outer, e->name.text);
+            return false;
+        }
+    }
+    return false;
+}
+
+bool resolve_column(struct plan *p, const struct scope *scope, const struct expr *e, struct column_ref *out)
+{
+    if (!is_rule_column(p->rules, e->name.text))
+        return false;
+    return name_given(&e->table) ? resolve_qualified(p, scope, e, out)
+                                 : resolve_unqualified(p, scope, e, out);
+}

@@ -1,0 +1,373 @@
+/* The main path: scan, then for every statement of the text parse, resolve and plan, then apply the edits.
+ *
+ * The edits of all statements are kept in one list over the whole text and applied once. One statement that
+ * is refused refuses the text. */
+#include "proxy/rewrite/rewrite.h"
+
+#include "proxy/rewrite/plan.h"
+
+bool rewrite_wanted(const struct rewrite_session *s, struct span text)
+{
+    if (s->rules->count == 0)
+        return false;
+    uint32_t found = scan_text(&s->dialect, text, &s->rules->names);
+    return found & (SCAN_NAME | SCAN_SESSION | SCAN_BROKEN);
+}
+
+/* All statements of one text. */
+struct run {
+    struct plan plan;
+    struct rewrite_result *out;
+    struct rewrite_part *parts;
+    size_t part_count, part_cap;
+    struct rewrite_temporary *temporary;
+    size_t temporary_count, temporary_cap;
+    bool modes_set; /* an earlier statement of the text sets sql_mode or a character set */
+};
+
+static bool contains_word(struct span text, const char *word)
+{
+    size_t len = strlen(word);
+    for (size_t i = 0; i + len <= text.len; i++)
+        if (span_ieq((struct span){text.ptr + i, len}, (struct span){word, len}))
+            return true;
+    return false;
+}
+
+/* ---- facts ---- */
+
+static uint32_t facts_of(const struct stmt *s)
+{
+    switch (s->kind) {
+    case STMT_USE:
+        return FACT_USE;
+    case STMT_SET:
+    case STMT_CALL:
+    case STMT_EXECUTE:
+    case STMT_EXECUTE_IMMEDIATE:
+        return FACT_MODES;
+    case STMT_CREATE_TABLE:
+    case STMT_DROP_TABLE:
+        return s->temporary ? FACT_TEMPORARY : FACT_DDL;
+    case STMT_ALTER_TABLE:
+    case STMT_RENAME_TABLE:
+    case STMT_CREATE_VIEW:
+    case STMT_CREATE_INDEX:
+    case STMT_DDL_OTHER:
+        return FACT_DDL;
+    default:
+        return 0;
+    }
+}
+
+static void *grown(struct arena *arena, void *items, size_t count, size_t size, size_t *cap)
+{
+    if (count < *cap)
+        return items;
+    size_t more = *cap ? *cap * 2 : 4;
+    void *larger = arena_alloc(arena, more * size);
+    if (arena_failed(arena))
+        return NULL;
+    if (count)
+        memcpy(larger, items, count * size);
+    *cap = more;
+    return larger;
+}
+
+static void note_temporary(struct run *run, const struct stmt *s)
+{
+    for (const struct table_name_list *t = s->tables; t; t = t->next) {
+        struct rewrite_temporary *items =
+            grown(run->plan.arena, run->temporary, run->temporary_count, sizeof *items, &run->temporary_cap);
+        if (!items)
+            return;
+        run->temporary = items;
+        run->temporary[run->temporary_count++] = (struct rewrite_temporary){
+            .db = name_given(&t->name.db) ? t->name.db.text : run->plan.database,
+            .table = t->name.table.text,
+            .created = s->kind == STMT_CREATE_TABLE,
+        };
+        if (s->kind == STMT_CREATE_TABLE) /* LIKE's table is no temporary one */
+            return;
+    }
+}
+
+static void note_facts(struct run *run, const struct stmt *s)
+{
+    struct plan *p = &run->plan;
+    uint32_t facts = facts_of(s);
+    run->out->facts |= facts;
+    if (facts & FACT_USE) {
+        p->database = s->name.text;
+        run->out->use_database = s->name.text;
+    }
+    if (facts & FACT_TEMPORARY)
+        note_temporary(run, s);
+    if (s->kind == STMT_SET) {
+        struct span text = span_in(p->text, s->range);
+        static const char *const words[] = {"sql_mode", "gbk", "big5", "sjis", "cp932", "gb18030"};
+        for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+            run->modes_set = run->modes_set || contains_word(text, words[i]);
+    }
+}
+
+/* ---- one statement ---- */
+
+static void plan_statement(struct plan *p, const struct stmt *s)
+{
+    walk_exprs(p, NULL, s->set_statement);
+    switch (s->kind) {
+    case STMT_QUERY:
+        walk_query(p, s->query, NULL, NULL, false);
+        break;
+    case STMT_INSERT:
+        plan_insert(p, s->insert);
+        break;
+    case STMT_UPDATE:
+        plan_update(p, s->update);
+        break;
+    case STMT_DELETE:
+        plan_delete(p, s->del);
+        break;
+    case STMT_LOAD:
+        plan_load(p, s->load);
+        break;
+    default:
+        plan_other(p, s);
+        break;
+    }
+}
+
+/* The first rule in force whose table's name is in the text. */
+static const struct rule *rule_named(const struct plan *p, struct span text)
+{
+    for (size_t i = 0; i < p->rules->count; i++)
+        if (rule_writes_both(&p->rules->rules[i]) && text_names(p, text, &p->rules->rules[i]))
+            return &p->rules->rules[i];
+    return NULL;
+}
+
+/* A statement that was not understood: refused where it names a table whose migration runs. */
+static void refuse_unparsed(struct plan *p, struct span text, enum parse_status status,
+                            const struct parse_error *error)
+{
+    const struct rule *r = rule_named(p, text);
+    struct builder b = {.arena = p->arena};
+    if (!r)
+        return;
+    if (status == PARSE_TOO_DEEP) {
+        refuse(p, r, "the statement is nested too deeply", "simplify it");
+    } else if (status == PARSE_MEMORY) {
+        refuse(p, r, "the statement is too large to be rewritten", "split it");
+    } else {
+        builder_add(&b, SPAN("syntax not understood: "));
+        builder_add(&b, span_of(error->message ? error->message : "unexpected text"));
+        builder_add(&b, SPAN("\0"));
+        struct span reason = builder_done(&b).text;
+        refuse(p, r, arena_failed(p->arena) ? "syntax not understood" : reason.ptr,
+               "write it in a plainer form");
+    }
+}
+
+static struct rewrite_part *add_part(struct run *run, struct span original)
+{
+    struct rewrite_part *parts =
+        grown(run->plan.arena, run->parts, run->part_count, sizeof *parts, &run->part_cap);
+    if (!parts)
+        return NULL;
+    run->parts = parts;
+    parts[run->part_count] = (struct rewrite_part){.original = original};
+    return &parts[run->part_count++];
+}
+
+static void note_touches(struct run *run, struct rewrite_part *part)
+{
+    struct plan *p = &run->plan;
+    struct rewrite_touch *touches = arena_alloc(p->arena, (p->touch_count + 1) * sizeof *touches);
+    size_t n = p->touch_count;
+    if (arena_failed(p->arena))
+        return;
+    for (const struct touch_node *t = p->touches; t; t = t->next) {
+        touches[--n] = t->touch;
+        run->out->facts |= t->touch.write ? FACT_WRITES : FACT_READS;
+    }
+    part->touches = touches;
+    part->touch_count = p->touch_count;
+}
+
+static void finish_part(struct run *run, struct rewrite_part *part, struct range range, uint32_t edits_before)
+{
+    struct plan *p = &run->plan;
+    struct rewrite_result *out = run->out;
+    note_touches(run, part);
+    out->touches = out->touches || p->names_table;
+    if (p->refused) {
+        edits_truncate(&p->edits, edits_before);
+        part->verdict = REWRITE_UNREWRITABLE;
+        part->rule = p->rule;
+        part->reason = p->reason;
+        part->hint = p->hint;
+        if (out->verdict != REWRITE_UNREWRITABLE) {
+            out->verdict = REWRITE_UNREWRITABLE;
+            out->rule = p->rule;
+            out->reason = p->reason;
+            out->hint = p->hint;
+        }
+    } else if (p->edits.count > edits_before) {
+        part->verdict = REWRITE_REWRITTEN;
+        if (run->plan.session->want_parts)
+            part->rewritten = edits_render(&p->edits, p->text, range, true, NULL).text;
+        if (out->verdict == REWRITE_UNCHANGED)
+            out->verdict = REWRITE_REWRITTEN;
+    }
+}
+
+/* A plan is about one statement; the text, its edits and the database go on. */
+static void begin_statement(struct plan *p, const struct stmt *s)
+{
+    p->stmt = s;
+    p->touches = NULL;
+    p->touch_count = 0;
+    p->flips = 0;
+    p->names_table = false;
+    p->refused = false;
+    p->rule = NULL;
+    p->reason = p->hint = NULL;
+}
+
+static void check_modes(struct run *run, const struct stmt *s)
+{
+    struct plan *p = &run->plan;
+    const struct rule *r = p->names_table ? rule_named(p, span_in(p->text, s->range)) : NULL;
+    if (!r)
+        return;
+    if (run->modes_set)
+        refuse(p, r, "the text sets sql_mode or a character set before it names a migrated table",
+               "send the SET by itself");
+    if (s->has_set_statement && contains_word(span_in(p->text, s->range), "sql_mode"))
+        refuse(p, r, "SET STATEMENT sql_mode changes how assignments run", "set sql_mode for the session");
+}
+
+/* Plans the statement at *off. false: no further one can be found. */
+static bool run_statement(struct run *run, size_t *off)
+{
+    struct plan *p = &run->plan;
+    struct parse_error error = {0};
+    struct stmt *s = NULL;
+    size_t from = *off;
+    uint32_t before = p->edits.count;
+    enum parse_status status = parse_statement(p->arena, &p->session->dialect, p->text, off, &s, &error);
+    bool fatal = status == PARSE_MEMORY || status == PARSE_TOO_DEEP || arena_failed(p->arena) || !s;
+    size_t end = fatal || *off <= from ? p->text.len : *off;
+    begin_statement(p, s);
+    if (status == PARSE_OK && !fatal) {
+        if (s->kind == STMT_EMPTY)
+            return *off > from;
+        plan_statement(p, s);
+        check_modes(run, s);
+    } else {
+        refuse_unparsed(p, (struct span){p->text.ptr + from, end - from}, status,
+                        &error);
+        p->names_table = p->refused;
+    }
+    if (s && !fatal) {
+        note_facts(run, s);
+        run->out->param_count += s->param_count;
+    }
+    struct range range =
+        fatal || status != PARSE_OK ? (struct range){(uint32_t)from, (uint32_t)(end - from)} : s->range;
+    struct rewrite_part *part = add_part(run, span_in(p->text, range));
+    if (part)
+        finish_part(run, part, range, before);
+    return !fatal && *off > from;
+}
+
+/* ---- the text ---- */
+
+static void refuse_all(struct run *run, const char *reason, const char *hint)
+{
+    struct rewrite_result *out = run->out;
+    const struct rule *r = rule_named(&run->plan, run->plan.text);
+    if (!r)
+        return;
+    out->verdict = REWRITE_UNREWRITABLE;
+    out->rule = r;
+    out->reason = reason;
+    out->hint = hint;
+    out->part_count = 0;
+}
+
+/* Whether every marker of the original is in the map: what is not known to be right is not sent. */
+static bool map_is_whole(const struct rewrite_result *out)
+{
+    if (!out->param_map)
+        return true;
+    for (uint32_t i = 0; i < out->param_count; i++) {
+        bool found = false;
+        for (uint32_t k = 0; k < out->out_param_count && !found; k++)
+            found = out->param_map[k] == i;
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+static void apply(struct run *run)
+{
+    struct plan *p = &run->plan;
+    struct rewrite_result *out = run->out;
+    bool map = p->edits.repeats_params && p->markers.count == out->param_count;
+    struct range all = {0, (uint32_t)p->text.len};
+    struct fragment text = edits_render(&p->edits, p->text, all, true, map ? &p->markers : NULL);
+    out->text = text.text;
+    out->out_param_count = out->param_count;
+    if (map) {
+        out->param_map = text.params;
+        out->out_param_count = text.param_count;
+    }
+    if (arena_failed(p->arena))
+        refuse_all(run, "the statement is too large to be rewritten", "split it");
+    else if ((p->edits.repeats_params && !map) || !map_is_whole(out))
+        refuse_all(run, "the statement's parameters cannot be repeated", "use literals in their place");
+}
+
+void rewrite_text(struct arena *arena, const struct rewrite_session *s, struct span text,
+                  struct rewrite_result *out)
+{
+    struct run run = {.out = out};
+    size_t off = 0;
+    *out = (struct rewrite_result){0};
+    run.plan =
+        (struct plan){.arena = arena, .session = s, .rules = s->rules, .text = text, .database = s->database};
+    edits_init(&run.plan.edits, arena);
+    if (text.len >= UINT32_MAX) {
+        refuse_all(&run, "the statement is too large to be rewritten", "split it");
+        return;
+    }
+    while (off < text.len && run_statement(&run, &off))
+        ;
+    out->parts = run.parts;
+    out->part_count = run.part_count;
+    out->temporary = run.temporary;
+    out->temporary_count = run.temporary_count;
+    out->out_param_count = out->param_count;
+    if (arena_failed(arena))
+        refuse_all(&run, "the statement is too large to be rewritten", "split it");
+    else if (out->verdict == REWRITE_REWRITTEN)
+        apply(&run);
+}
+
+void rewrite_error_text(const struct rewrite_result *r, struct buf *out)
+{
+    buf_add_str(out, "crossfade: ");
+    if (r->rule) {
+        buf_add_str(out, "migration ");
+        buf_add_span(out, r->rule->name);
+        buf_add_str(out, ": ");
+    }
+    buf_add_str(out, r->reason ? r->reason : "the statement cannot be rewritten");
+    if (r->hint) {
+        buf_add_str(out, "; ");
+        buf_add_str(out, r->hint);
+    }
+}

@@ -1,0 +1,163 @@
+/* Statements that are neither queries nor changes of rows: what would write or read a migrated table past
+ * the rewriter, or break a migration that runs, is refused from dual-write on; the rest passes. */
+#include "proxy/rewrite/plan.h"
+
+/* Whether `needle` stands in `text`, ASCII case aside. */
+static bool contains(struct span text, struct span needle)
+{
+    for (size_t i = 0; needle.len && i + needle.len <= text.len; i++)
+        if (span_ieq((struct span){text.ptr + i, needle.len}, needle))
+            return true;
+    return false;
+}
+
+static struct span stmt_text(const struct plan *p, const struct stmt *s)
+{
+    return span_in(p->text, s->range);
+}
+
+/* The running migrations of the tables that the statement names. */
+static void refuse_tables(struct plan *p, const struct stmt *s, const char *reason, const char *hint)
+{
+    for (const struct table_name_list *t = s->tables; t; t = t->next) {
+        const struct source *source = source_of_table(p, &t->name, NULL, NULL);
+        for (uint32_t i = 0; i < source->rule_count; i++)
+            refuse(p, source->rules[i], reason, hint);
+    }
+}
+
+bool text_names(const struct plan *p, struct span text, const struct rule *r)
+{
+    char lower[256];
+    struct span name = {lower, r->table.len};
+    if (name.len > sizeof lower)
+        return true;
+    for (size_t i = 0; i < name.len; i++)
+        lower[i] = (char)ascii_lower((unsigned char)r->table.ptr[i]);
+    struct scan_names one = {&name, 1, scan_bloom(name)};
+    return scan_text(&p->session->dialect, text, &one) & (SCAN_NAME | SCAN_BROKEN);
+}
+
+/* Refuses a text in which some name is that of a table whose migration runs. */
+static void refuse_named(struct plan *p, struct span text, const char *reason, const char *hint)
+{
+    for (size_t i = 0; i < p->rules->count; i++) {
+        const struct rule *r = &p->rules->rules[i];
+        if (rule_writes_both(r) && text_names(p, text, r))
+            refuse(p, r, reason, hint);
+    }
+}
+
+static void plan_alter(struct plan *p, const struct stmt *s)
+{
+    struct span text = stmt_text(p, s);
+    for (const struct table_name_list *t = s->tables; t; t = t->next) {
+        const struct source *source = source_of_table(p, &t->name, NULL, NULL);
+        for (uint32_t i = 0; i < source->rule_count; i++) {
+            const struct rule *r = source->rules[i];
+            bool breaks = contains(text, SPAN("rename")) || contains(text, SPAN("convert to"));
+            for (size_t k = 0; k < r->old_count; k++)
+                breaks = breaks || contains(text, r->old_columns[k].name);
+            for (size_t k = 0; k < r->new_count; k++)
+                breaks = breaks || contains(text, r->new_columns[k].name);
+            if (breaks)
+                refuse(p, r, "ALTER TABLE changes the migration's table or columns while it runs",
+                       "end the migration or roll it back first");
+        }
+    }
+}
+
+/* What stands between a literal's quotes; a null pointer for anything else. */
+static struct span literal_of(const struct plan *p, const struct expr *e)
+{
+    struct span text = {NULL, 0};
+    if (e && e->kind == EXPR_LITERAL && !e->null_literal)
+        text = span_in(p->text, e->range);
+    if (text.ptr && text.len > 1)
+        text = (struct span){text.ptr + 1, text.len - 2};
+    return text;
+}
+
+/* PREPARE and EXECUTE IMMEDIATE: what they run is not rewritten. */
+static void plan_prepare(struct plan *p, const struct stmt *s)
+{
+    struct span text = literal_of(p, s->exprs);
+    if (text.ptr) {
+        refuse_named(p, text, "SQL in a string names a migrated table and is not rewritten",
+                     "prepare it by the protocol, or send the statement itself");
+        return;
+    }
+    for (size_t i = 0; i < p->rules->count; i++)
+        if (rule_writes_both(&p->rules->rules[i]))
+            refuse(p, &p->rules->rules[i],
+                   "SQL from a variable cannot be seen, and may touch a migrated table",
+                   "prepare it by the protocol, or from a literal");
+}
+
+static void plan_create_table(struct plan *p, const struct stmt *s)
+{
+    uint32_t before = p->flips;
+    if (!s->query)
+        return;
+    walk_query(p, s->query, NULL, NULL, false);
+    if (p->flips != before)
+        refuse(p, p->touches ? p->touches->touch.rule : NULL,
+               "CREATE TABLE … SELECT would give its columns the types of expressions",
+               "create the table first, then INSERT … SELECT");
+}
+
+static void plan_create_view(struct plan *p, const struct stmt *s)
+{
+    refuse_tables(p, s, "a view would take the table's place", "end the migration or roll it back first");
+    refuse_named(p, stmt_text(p, s), "a view would read and write the table past the proxy",
+                 "create the view when the migration is done");
+    if (s->query)
+        walk_query(p, s->query, NULL, NULL, false);
+}
+
+void plan_other(struct plan *p, const struct stmt *s)
+{
+    static const char *const end_first = "end the migration or roll it back first";
+    for (const struct table_name_list *t = s->tables; t; t = t->next)
+        source_of_table(p, &t->name, NULL, NULL);
+    switch (s->kind) {
+    case STMT_PREPARE:
+    case STMT_EXECUTE_IMMEDIATE:
+        plan_prepare(p, s);
+        break;
+    case STMT_CREATE_TABLE:
+        plan_create_table(p, s);
+        break;
+    case STMT_DROP_TABLE:
+        if (!s->temporary)
+            refuse_tables(p, s, "DROP TABLE takes a migration's table while it runs", end_first);
+        break;
+    case STMT_RENAME_TABLE:
+        refuse_tables(p, s, "RENAME TABLE takes a migration's table while it runs", end_first);
+        break;
+    case STMT_ALTER_TABLE:
+        plan_alter(p, s);
+        break;
+    case STMT_CREATE_VIEW:
+        plan_create_view(p, s);
+        break;
+    case STMT_CREATE_TRIGGER:
+        refuse_tables(p, s, "a trigger would act between a migration's columns", end_first);
+        refuse_named(p, stmt_text(p, s), "a trigger would write or read the table past the proxy", end_first);
+        break;
+    case STMT_CREATE_ROUTINE:
+        refuse_named(p, stmt_text(p, s), "a routine would write or read the table past the proxy", end_first);
+        break;
+    case STMT_HANDLER:
+        refuse_tables(p, s, "HANDLER reads rows past the rewriter, invisible columns too", "use SELECT");
+        break;
+    case STMT_TRANSACTION: /* BEGIN NOT ATOMIC … */
+    case STMT_OTHER:
+        refuse_named(p, stmt_text(p, s), "statements within a block are not rewritten",
+                     "send the statements by themselves");
+        break;
+    default:
+        break;
+    }
+    walk_exprs(p, NULL, s->exprs);
+}
