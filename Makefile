@@ -41,6 +41,9 @@ FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 CLIENT_SRC := $(wildcard tests/e2e/clients/*.c)
 ALL_SRC  := $(LIB_SRC) $(CTL_SRC) $(MAIN_SRC) $(UNIT_SRC) $(UNIT_HELP) $(FUZZ_SRC) $(CLIENT_SRC)
 ALL_HDR  := $(wildcard $(addsuffix /*.h,$(FLOORS) proxy proxy/ctl tests/unit tests/fuzz tests/e2e/clients))
+# `make V=1` shows the commands.
+Q        := $(if $(V),,@)
+say       = $(if $(V),,@echo "  $(1)  $(2)")
 obj       = $(patsubst %.c,$(B)/obj/%.o,$(1))
 UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
@@ -54,17 +57,21 @@ CLIENT_BIN := $(patsubst tests/e2e/clients/%.c,$(B)/clients/%,$(CLIENT_SRC))
 all: $(B)/crossfade $(B)/crossfadectl ## the two programs (default)
 
 $(B)/crossfade: $(call obj,$(MAIN_SRC)) $(B)/libcrossfade.a
-	$(CC) $(OPT) -o $@ $^ $(ALLLIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(OPT) -o $@ $^ $(ALLLIBS)
 
 $(B)/crossfadectl: $(call obj,$(CTL_SRC)) $(B)/libcrossfade.a
-	$(CC) $(OPT) -o $@ $^ $(ALLLIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(OPT) -o $@ $^ $(ALLLIBS)
 
 $(B)/libcrossfade.a: $(call obj,$(LIB_SRC))
-	rm -f $@ && ar rcs $@ $^
+	$(call say,AR  ,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(B)/obj/%.o: %.c | toolchain
 	@mkdir -p $(@D)
-	$(CC) $(ALLCFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC  ,$<)
+	$(Q)$(CC) $(ALLCFLAGS) -MMD -MP -c -o $@ $<
 
 toolchain:
 	@pkg-config --exists $(PKGS) || \
@@ -89,7 +96,8 @@ unit: $(UNIT_BIN) ## unit tests of this flavour
 
 $(B)/unit/%: $(B)/obj/tests/unit/%.o $(call obj,$(UNIT_HELP)) $(B)/libcrossfade.a
 	@mkdir -p $(@D)
-	$(CC) $(OPT) -o $@ $^ $(ALLLIBS) -lcmocka
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(OPT) -o $@ $^ $(ALLLIBS) -lcmocka
 
 golden: all ## the rewriter against tests/golden
 	@CROSSFADE_BUILD=$(B) tests/golden/run
@@ -101,7 +109,8 @@ clients: $(CLIENT_BIN)
 
 $(B)/clients/%: tests/e2e/clients/%.c | toolchain
 	@mkdir -p $(@D)
-	$(CC) $(ALLCFLAGS) -o $@ $< $(ALLLIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALLCFLAGS) -o $@ $< $(ALLLIBS)
 
 asan tsan: ## the programs and unit tests under a sanitizer
 	@$(MAKE) --no-print-directory FLAVOUR=$@ all unit
@@ -134,7 +143,8 @@ fuzz-build: $(FUZZ_BIN)
 
 $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/libcrossfade.a
 	@mkdir -p $(@D)
-	$(CC) $(OPT) -fsanitize=fuzzer -o $@ $^ $(ALLLIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(OPT) -fsanitize=fuzzer -o $@ $^ $(ALLLIBS)
 
 install: all ## into PREFIX (/usr/local), below DESTDIR
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/crossfade
