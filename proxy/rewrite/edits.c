@@ -69,7 +69,7 @@ static void sort(struct edits *e)
 {
     if (!e->unsorted)
         return;
-    struct edit *from = e->items, *to = arena_alloc(e->arena, e->count * sizeof *to);
+    struct edit *from = e->items, *to = arena_alloc(e->arena, e->cap * sizeof *to);
     if (arena_failed(e->arena))
         return;
     for (uint32_t width = 1; width < e->count; width *= 2) {

@@ -371,7 +371,8 @@ bool expression_compile(struct arena *arena, struct span text, const struct span
         bool column = tree->kind == EXPR_COLUMN;
         *out = (struct expression){.text = arena_copy(arena, buf_span(&c.out)),
                                    .plain_column = column,
-                                   .atomic = column || is_number(tree, text),
+                                   .atomic = column || tree->kind == EXPR_FUNC || tree->kind == EXPR_PAREN ||
+                                             is_number(tree, text),
                                    .refs = c.refs,
                                    .ref_count = c.ref_count};
     }

@@ -266,8 +266,7 @@ static bool run_statement(struct run *run, size_t *off)
         plan_statement(p, s);
         check_modes(run, s);
     } else {
-        refuse_unparsed(p, (struct span){p->text.ptr + from, end - from}, status,
-                        &error);
+        refuse_unparsed(p, (struct span){p->text.ptr + from, end - from}, status, &error);
         p->names_table = p->refused;
     }
     if (s && !fatal) {
@@ -298,18 +297,17 @@ static void refuse_all(struct run *run, const char *reason, const char *hint)
 }
 
 /* Whether every marker of the original is in the map: what is not known to be right is not sent. */
-static bool map_is_whole(const struct rewrite_result *out)
+static bool map_is_whole(struct arena *arena, const struct rewrite_result *out)
 {
-    if (!out->param_map)
+    bool *seen = arena_alloc(arena, out->param_count + 1);
+    uint32_t found = 0;
+    if (!out->param_map || arena_failed(arena))
         return true;
-    for (uint32_t i = 0; i < out->param_count; i++) {
-        bool found = false;
-        for (uint32_t k = 0; k < out->out_param_count && !found; k++)
-            found = out->param_map[k] == i;
-        if (!found)
-            return false;
+    for (uint32_t k = 0; k < out->out_param_count; k++) {
+        found += !seen[out->param_map[k]];
+        seen[out->param_map[k]] = true;
     }
-    return true;
+    return found == out->param_count;
 }
 
 static void apply(struct run *run)
@@ -327,7 +325,7 @@ static void apply(struct run *run)
     }
     if (arena_failed(p->arena))
         refuse_all(run, "the statement is too large to be rewritten", "split it");
-    else if ((p->edits.repeats_params && !map) || !map_is_whole(out))
+    else if ((p->edits.repeats_params && !map) || !map_is_whole(p->arena, out))
         refuse_all(run, "the statement's parameters cannot be repeated", "use literals in their place");
 }
 

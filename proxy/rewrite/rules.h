@@ -30,7 +30,7 @@ struct expression_ref {
 
 struct expression {
     struct span text;                  /* without outer parentheses */
-    bool atomic;                       /* a plain column or literal: needs no parentheses */
+    bool atomic;                       /* a column, a number, a call: needs no parentheses */
     bool plain_column;                 /* exactly one column: refs[0] */
     const struct expression_ref *refs; /* in text order */
     size_t ref_count;

@@ -151,8 +151,11 @@ void plan_other(struct plan *p, const struct stmt *s)
     case STMT_HANDLER:
         refuse_tables(p, s, "HANDLER reads rows past the rewriter, invisible columns too", "use SELECT");
         break;
-    case STMT_TRANSACTION: /* BEGIN NOT ATOMIC … */
     case STMT_OTHER:
+        refuse_named(p, stmt_text(p, s), "syntax not understood: an unknown statement",
+                     "send the statement in a plainer form");
+        break;
+    case STMT_TRANSACTION: /* BEGIN NOT ATOMIC … */
         refuse_named(p, stmt_text(p, s), "statements within a block are not rewritten",
                      "send the statements by themselves");
         break;
