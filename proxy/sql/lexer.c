@@ -71,7 +71,8 @@ static const char *find_either(const char *p, const char *end, char a, char b)
 const char *lex_quoted_end(const struct sql_dialect *d, const char *p, const char *end, bool identifier,
                            bool *folded)
 {
-    char quote = *p++;
+    char quote = *p == '[' ? ']' : *p;
+    p++;
     char escape = identifier || (d->modes & SQL_NO_BACKSLASH_ESCAPES) ? quote : '\\';
     while (p < end) {
         if (d->charset == CHARSET_ASCII_SAFE) {
@@ -274,7 +275,7 @@ static const char *word(const struct lexer *lx, const char *p, const char *end, 
 
 static const char *quoted(const struct lexer *lx, const char *p, const char *end, struct token *t)
 {
-    bool identifier = *p == '`' || (*p == '"' && (lx->dialect->modes & SQL_ANSI_QUOTES));
+    bool identifier = *p == '`' || *p == '[' || (*p == '"' && (lx->dialect->modes & SQL_ANSI_QUOTES));
     const char *q = lex_quoted_end(lx->dialect, p, end, identifier, &t->folded);
     t->type = q ? (identifier ? TOK_QUOTED : TOK_STRING) : TOK_BAD;
     return q ? q : end;
@@ -351,6 +352,10 @@ static const char *punctuation(struct lexer *lx, const char *p, const char *end,
     case '"':
     case '`':
         return quoted(lx, p, end, t);
+    case '[':
+        if (lx->dialect->modes & SQL_BRACKETS)
+            return quoted(lx, p, end, t);
+        break;
     case '@':
         return variable(lx, p, end, t);
     case '/':

@@ -19,7 +19,7 @@ enum token_type {
     TOK_SPACE,
     TOK_COMMENT,
     TOK_WORD,     /* an identifier without quotes, or a keyword */
-    TOK_QUOTED,   /* `x`, and "x" under ANSI_QUOTES */
+    TOK_QUOTED,   /* `x`, "x" under ANSI_QUOTES, [x] under MSSQL */
     TOK_STRING,   /* 'x', "x" */
     TOK_NATIONAL, /* N'x' */
     TOK_HEX,      /* x'1f', 0x1f */

@@ -19,6 +19,7 @@ enum {
     SQL_IGNORE_SPACE = 1 << 4,
     SQL_SIMULTANEOUS = 1 << 5, /* SIMULTANEOUS_ASSIGNMENT: the rewriter's, not the lexer's */
     SQL_ORACLE = 1 << 6,
+    SQL_BRACKETS = 1 << 7, /* [x] is an identifier: MariaDB's MSSQL */
 };
 
 enum sql_charset {

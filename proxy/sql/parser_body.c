@@ -143,8 +143,13 @@ bool p_at_compound(const struct parser *p)
     case KW_REPEAT:
     case KW_FOR:
         return true;
-    case KW_BEGIN:
-        return p_peek_kw(p) == KW_NOT;
+    case KW_BEGIN: { /* Oracle mode: a block, too, unless it stands alone */
+        struct token next = p_peek(p);
+        bool more = next.type != ';' && next.type != TOK_END && p_peek_kw(p) != KW_WORK;
+        return p_peek_kw(p) == KW_NOT || (more && (p->dialect->modes & SQL_ORACLE));
+    }
+    case KW_DECLARE:
+        return p->dialect->modes & SQL_ORACLE;
     default:
         return (p->tok.type == TOK_WORD || p->tok.type == TOK_QUOTED) && p_peek(p).type == ':';
     }

@@ -205,7 +205,9 @@ static void call_tail(struct parser *p, struct expr *e, struct expr_tail *t)
 
 struct expr *p_call(struct parser *p, struct expr *e)
 {
-    enum keyword kw = e->name.quoted || e->table.text.ptr ? KW_NONE : keyword_of(e->name.text);
+    enum keyword kw = e->name.quoted ? KW_NONE : keyword_of(e->name.text);
+    if (name_given(&e->table) && kw != KW_TRIM)
+        kw = KW_NONE;
     struct expr_tail t = {e, &e->args};
     void (*args)(struct parser *, struct expr *, struct expr_tail *) = arguments;
     for (size_t i = 0; i < sizeof special_calls / sizeof *special_calls; i++)
@@ -395,6 +397,13 @@ struct expr *p_keyword_primary(struct parser *p)
         return next == '(' ? row(p) : NULL;
     default:
         break;
+    }
+    if (p->kw == KW_SQL && (p->dialect->modes & SQL_ORACLE) && next == '%') { /* SQL%ROWCOUNT */
+        struct expr *e = reserved_call(p, false);
+        p_advance(p);
+        p_advance(p);
+        p_expr_done(p, e);
+        return e;
     }
     if ((flags & KWF_CALL) && next == '(')
         return reserved_call(p, true);

@@ -498,7 +498,10 @@ static struct expr *system_variable(struct parser *p)
         e->db = e->table;
         e->table = e->name;
         e->name = (struct name){0};
-        p_any_name(p, &e->name);
+        if (p_at(p, TOK_STRING)) /* @@global.'connection'.variable */
+            p_name_or_string(p, &e->name);
+        else
+            p_any_name(p, &e->name);
     }
     p_expr_done(p, e);
     return e;
@@ -561,6 +564,19 @@ static bool at_introducer(const struct parser *p)
     return next == TOK_STRING || next == TOK_HEX || next == TOK_BIT;
 }
 
+/* :name and :1 of Oracle mode are markers as ? is. */
+static struct expr *oracle_marker(struct parser *p)
+{
+    struct expr *e = p_expr_new(p, EXPR_PARAM);
+    e->param = p->params++;
+    p_advance(p);
+    if (!(p->dialect->modes & SQL_ORACLE) || (p->tok.type != TOK_WORD && p->tok.type != TOK_INT))
+        p_fail(p, PARSE_SYNTAX, "expected an expression");
+    p_advance(p);
+    p_expr_done(p, e);
+    return e;
+}
+
 struct expr *p_primary(struct parser *p)
 {
     struct expr *e;
@@ -582,6 +598,8 @@ struct expr *p_primary(struct parser *p)
         p_advance(p);
         p_expr_done(p, e);
         return e;
+    case ':':
+        return oracle_marker(p);
     case TOK_USER_VAR:
         return user_variable(p);
     case TOK_AT_AT:

@@ -122,8 +122,11 @@ static struct table_ref *table_function(struct parser *p)
     return r;
 }
 
+/* [FOR SYSTEM_TIME …] [AS] alias [(columns)] */
 static struct table_ref *derived_alias(struct parser *p, struct table_ref *r)
 {
+    if (at_period(p))
+        period_clause(p, r);
     alias(p, r);
     if (name_given(&r->alias) && p_at(p, '('))
         r->columns = p_name_list(p);

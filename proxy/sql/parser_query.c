@@ -25,10 +25,16 @@ static bool at_set_operator(const struct parser *p)
            (p->kw == KW_MINUS && (p->dialect->modes & SQL_ORACLE));
 }
 
+/* FOR UPDATE, FOR SHARE, LOCK IN SHARE MODE; not FOR SYSTEM_TIME. */
+static bool at_lock(const struct parser *p)
+{
+    return p->kw == KW_LOCK || (p->kw == KW_FOR && (p_peek_kw(p) == KW_UPDATE || p_peek_kw(p) == KW_SHARE));
+}
+
 bool p_at_query_tail(const struct parser *p)
 {
-    return at_set_operator(p) || p->kw == KW_ORDER || p->kw == KW_LIMIT || p->kw == KW_INTO ||
-           p->kw == KW_FOR || p->kw == KW_LOCK || p->kw == KW_FETCH || (p->kw == KW_OFFSET && !p_at_alias(p));
+    return at_set_operator(p) || p->kw == KW_ORDER || p->kw == KW_LIMIT || p->kw == KW_INTO || at_lock(p) ||
+           p->kw == KW_FETCH || (p->kw == KW_OFFSET && !p_at_alias(p));
 }
 
 static bool at_select_option(const struct parser *p)
@@ -37,6 +43,7 @@ static bool at_select_option(const struct parser *p)
     case KW_ALL:
     case KW_DISTINCT:
     case KW_DISTINCTROW:
+    case KW_UNIQUE: /* Oracle mode's DISTINCT */
     case KW_HIGH_PRIORITY:
     case KW_STRAIGHT_JOIN:
     case KW_SQL_BIG_RESULT:
@@ -60,7 +67,7 @@ static void select_options(struct parser *p, struct select *s)
     uint32_t off = p->tok.off;
     s->options.off = off;
     while (at_select_option(p)) {
-        s->distinct |= p->kw == KW_DISTINCT || p->kw == KW_DISTINCTROW;
+        s->distinct |= p->kw == KW_DISTINCT || p->kw == KW_DISTINCTROW || p->kw == KW_UNIQUE;
         p_advance(p);
         s->options = p_since(p, off);
     }
@@ -325,8 +332,7 @@ static void query_tail(struct parser *p, struct query *q)
         p_advance(p);
         p_skip_parens(p);
     }
-    while (p_at_kw(p, KW_INTO) || p_at_kw(p, KW_LOCK) ||
-           (p_at_kw(p, KW_FOR) && (p_peek_kw(p) == KW_UPDATE || p_peek_kw(p) == KW_SHARE))) {
+    while (p_at_kw(p, KW_INTO) || at_lock(p)) {
         if (p_at_kw(p, KW_INTO))
             into_clause(p);
         else

@@ -137,7 +137,7 @@ static void leading_word(struct scan *s, struct span word)
         /* EXPLAIN, ANALYZE: the statement proper follows */
         if (kw == KW_EXPLAIN || kw == KW_ANALYZE || kw == KW_DESCRIBE || kw == KW_DESC)
             s->words = 0;
-        if (changes_session(kw))
+        if (changes_session(kw) || ((s->d->modes & SQL_ORACLE) && (s->begin || kw == KW_DECLARE)))
             s->found |= SCAN_SESSION;
     } else if (s->begin && kw == KW_NOT) {
         s->found |= SCAN_SESSION;
@@ -162,7 +162,8 @@ static const char *scan_word(struct scan *s, const char *p)
 
 static const char *scan_quoted(struct scan *s, const char *p)
 {
-    bool identifier = *p == '`' || (*p == '"' && (s->d->modes & SQL_ANSI_QUOTES)), folded = false;
+    bool identifier = *p == '`' || *p == '[' || (*p == '"' && (s->d->modes & SQL_ANSI_QUOTES)),
+         folded = false;
     const char *q = lex_quoted_end(s->d, p, s->end, identifier, &folded);
     if (!q) {
         s->found |= SCAN_BROKEN;
@@ -173,7 +174,7 @@ static const char *scan_quoted(struct scan *s, const char *p)
     struct span inner = {p + 1, (size_t)(q - p) - 2};
     if (!folded)
         test_name(s, inner);
-    else if (is_listed_folded(s->names, inner, *p))
+    else if (is_listed_folded(s->names, inner, q[-1]))
         s->found |= SCAN_NAME;
     return q;
 }
@@ -231,6 +232,10 @@ static const char *scan_other(struct scan *s, const char *p, enum byte_class cla
             s->found |= SCAN_SESSION;
         break;
     default:
+        if (*p == '[' && (s->d->modes & SQL_BRACKETS)) {
+            statement_goes_on(s);
+            return scan_quoted(s, p);
+        }
         break;
     }
     statement_goes_on(s);
