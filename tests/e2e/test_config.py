@@ -41,7 +41,7 @@ MISTAKES = [
     ("forward.last_name = SUBSTRING(fullname, 2)\n", "", 8, "last_name"),
     ("forward.last_name", "forward.middle_name", 13, "middle_name"),
     ("backward.fullname = CONCAT(first_name, ' ', last_name)", "backward.fullname = 'x", 14, "backward"),
-    ("new = first_name, last_name", "new = first_name, first_name", 11, "first_name"),
+    ("new = first_name, last_name", "new = first_name, first_name", 8, "first_name"),
     ("password = secret\n", "", 5, "password"),
     ("old = fullname", "old = fullname\nreads = sometimes", 11, "reads"),
     ("old = fullname", "old = fullname\nold = fullname", 11, "old"),
