@@ -232,19 +232,6 @@ static const struct section {
 
 enum { SECTION_COUNT = sizeof(sections) / sizeof(sections[0]) };
 
-void config_print_keys(void)
-{
-    for (size_t s = 0; s < SECTION_COUNT; s++) {
-        printf("[%s]\n", sections[s].name);
-        for (const struct key *k = sections[s].keys; k->name; k++)
-            printf("%s\n", k->name);
-    }
-    printf("[migration]\n");
-    for (const struct key *k = migration_keys; k->name; k++)
-        printf("%s\n", k->name);
-    printf("new.COL\nforward.COL\nbackward.COL\n");
-}
-
 /* ---- reading a section ------------------------------------------------------------------------------ */
 
 static const struct ini_entry *entry_named(const struct ini *ini, size_t section, const char *key,

@@ -69,10 +69,6 @@ struct config *config_load(const char *path, config_expression_check *check, con
                            void *ctx);
 void config_free(struct config *c);
 
-/* Prints "[section]" and "key" lines of every key there is, from the tables that config_load reads by: the
- * documentation is held against it. */
-void config_print_keys(void);
-
 /* The migration of that name, or NULL. */
 const struct config_migration *config_find(const struct config *c, const char *name);
 

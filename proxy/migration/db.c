@@ -9,17 +9,18 @@
 
 enum {
     READ_TIMEOUT_S = 60, /* a chunk or a gate's query that takes longer is given up */
-    ER_CR_SERVER_GONE = 2006,
-    ER_CR_SERVER_LOST = 2013,
-    ER_CONNECTION_KILLED = 1927,
-    ER_SERVER_SHUTDOWN = 1053,
-    CLIENT_OUT_OF_MEMORY = 2008,
+    CODE_GONE = 2006,
+    CODE_LOST = 2013,
+    CODE_KILLED = 1927,
+    CODE_SHUTDOWN = 1053,
+    CODE_OWN = 2000, /* libmariadb's number for what has none */
 };
 
 struct db {
     MYSQL *mysql;
     struct db_server server;
-    bool out_of_memory; /* the statement could not even be built */
+    unsigned failed_errno; /* of the last statement; 0: it succeeded */
+    char failed_error[512];
 };
 
 /* ---- opening ---------------------------------------------------------------------------------------- */
@@ -126,23 +127,42 @@ bool db_kill_query(struct db *d, unsigned long thread_id)
 
 /* ---- statements ------------------------------------------------------------------------------------- */
 
+/* Keeps what libmariadb says of the statement that just ended; gives whether it succeeded. */
+static bool note_error(struct db *d)
+{
+    d->failed_errno = mysql_errno(d->mysql);
+    snprintf(d->failed_error, sizeof(d->failed_error), "%s", d->failed_errno ? mysql_error(d->mysql) : "");
+    return d->failed_errno == 0;
+}
+
+/* A failure that is not the server's. Gives false. */
+static bool note_own_error(struct db *d, const char *reason)
+{
+    d->failed_errno = CODE_OWN;
+    snprintf(d->failed_error, sizeof(d->failed_error), "%s", reason);
+    return false;
+}
+
 bool db_run(struct db *d, struct span sql)
 {
-    d->out_of_memory = false;
     if (mysql_real_query(d->mysql, sql.ptr, sql.len))
-        return false;
+        return note_error(d);
     MYSQL_RES *r = mysql_store_result(d->mysql); /* of a statement that gives rows though nobody asked */
     if (r)
         mysql_free_result(r);
-    return mysql_errno(d->mysql) == 0;
+    return note_error(d);
 }
 
 bool db_run_buf(struct db *d, struct buf *sql)
 {
-    bool ok = !buf_failed(sql) && db_run(d, buf_span(sql));
-    d->out_of_memory = buf_failed(sql);
+    bool ok = buf_failed(sql) ? note_own_error(d, "out of memory") : db_run(d, buf_span(sql));
     buf_free(sql);
     return ok;
+}
+
+void db_rollback(struct db *d)
+{
+    mysql_real_query(d->mysql, "ROLLBACK", sizeof("ROLLBACK") - 1);
 }
 
 /* printf into a buffer; the format is the caller's, which the compiler has checked. */
@@ -181,15 +201,13 @@ uint64_t db_insert_id(const struct db *d)
 bool db_query(struct db *d, struct span sql, struct db_result *out)
 {
     *out = (struct db_result){0};
-    d->out_of_memory = false;
-    if (mysql_real_query(d->mysql, sql.ptr, sql.len))
+    MYSQL_RES *r = mysql_real_query(d->mysql, sql.ptr, sql.len) ? NULL : mysql_store_result(d->mysql);
+    if (!note_error(d))
         return false;
-    MYSQL_RES *r = mysql_store_result(d->mysql);
-    if (!r)
-        return false;
-    if (mysql_num_fields(r) > DB_MAX_FIELDS) {
-        mysql_free_result(r);
-        return false;
+    if (!r || mysql_num_fields(r) > DB_MAX_FIELDS) {
+        if (r)
+            mysql_free_result(r);
+        return note_own_error(d, "an answer with no columns, or too many");
     }
     *out = (struct db_result){r, (size_t)mysql_num_rows(r), mysql_num_fields(r), {{0}}};
     return true;
@@ -198,8 +216,7 @@ bool db_query(struct db *d, struct span sql, struct db_result *out)
 bool db_query_buf(struct db *d, struct buf *sql, struct db_result *out)
 {
     *out = (struct db_result){0};
-    bool ok = !buf_failed(sql) && db_query(d, buf_span(sql), out);
-    d->out_of_memory = buf_failed(sql);
+    bool ok = buf_failed(sql) ? note_own_error(d, "out of memory") : db_query(d, buf_span(sql), out);
     buf_free(sql);
     return ok;
 }
@@ -250,20 +267,19 @@ void db_text(db_field f, char *out, size_t out_size)
 
 unsigned db_errno(const struct db *d)
 {
-    return d->out_of_memory ? CLIENT_OUT_OF_MEMORY : mysql_errno(d->mysql);
+    return d->failed_errno;
 }
 
 const char *db_error(const struct db *d)
 {
-    return d->out_of_memory ? "out of memory" : mysql_error(d->mysql);
+    return d->failed_error;
 }
 
 bool db_lost(const struct db *d)
 {
-    static const unsigned codes[] = {ER_CR_SERVER_GONE, ER_CR_SERVER_LOST, ER_CONNECTION_KILLED,
-                                     ER_SERVER_SHUTDOWN};
+    static const unsigned codes[] = {CODE_GONE, CODE_LOST, CODE_KILLED, CODE_SHUTDOWN};
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-        if (mysql_errno(d->mysql) == codes[i])
+        if (d->failed_errno == codes[i])
             return true;
     return false;
 }

@@ -70,6 +70,9 @@ uint64_t db_u64(db_field f);
 /* Copies a field as a string; cut where it does not fit, "" for NULL. */
 void db_text(db_field f, char *out, size_t out_size);
 
+/* Ends a transaction without effect; db_errno() and db_error() go on telling what failed before. */
+void db_rollback(struct db *d);
+
 unsigned db_errno(const struct db *d); /* 0: the last call succeeded */
 const char *db_error(const struct db *d);
 /* Whether the connection is gone (and not only the statement refused). */

@@ -1,0 +1,331 @@
+/* crossfade: puts the floors together.
+ *
+ *     config ─▶ control (phases, store, keeper) ─▶ publisher ─▶ workers ◀─ listeners ◀─ clients
+ *                   ▲                                             │
+ *                   └── admin socket                sessions' DDL ┘ (control_catalog_changed)
+ *
+ * The main thread runs one event base: signals, accepting clients and admin connections. Order of the end:
+ * no new clients → sessions end at their boundary → keeper and jobs → admin connections → workers. */
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/thread.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <mysql.h>
+
+#include "config/config.h"
+#include "config/log.h"
+#include "proxy/admin/admin.h"
+#include "proxy/migration/control.h"
+#include "proxy/net/listener.h"
+#include "proxy/net/worker.h"
+#include "proxy/rewrite_cmd.h"
+#include "proxy/session/session.h"
+
+enum { EXIT_BAD_USAGE = 2, DRAIN_POLL_MS = 50 };
+
+static const char usage[] =
+    "usage: crossfade --config FILE           run in the foreground; log to stderr\n"
+    "       crossfade --config FILE --check   check the file: every mistake as FILE:LINE: reason\n"
+    "       crossfade rewrite …               what statements become, without a server (rewrite --help)\n"
+    "       crossfade --version | --help\n"
+    "\n"
+    "signals: SIGHUP reads the file again; SIGTERM and SIGINT drain and stop, a second one stops at once\n";
+
+struct process {
+    const struct config *config;
+    struct event_base *base;
+    struct control *control;
+    struct workers *workers;
+    struct listeners *listeners;
+    struct admin *admin;
+    struct event *hup, *term, *interrupt, *drain, *drain_poll;
+    bool draining;
+    struct timespec drain_end;
+    pthread_mutex_t reload_lock; /* guards reloads_running */
+    pthread_cond_t reload_done;
+    unsigned reloads_running;
+};
+
+/* ---- configuration ---------------------------------------------------------------------------------- */
+
+static bool check_expression(const char *text, const char *const *columns, size_t column_count, char *error,
+                             size_t error_size)
+{
+    return expression_check(span_of(text), columns, column_count, error, error_size);
+}
+
+static void report_to_stderr(void *ctx, const char *message)
+{
+    (void)ctx;
+    fprintf(stderr, "%s\n", message);
+}
+
+/* ---- readiness -------------------------------------------------------------------------------------- */
+
+/* systemd's protocol: one datagram to the socket that $NOTIFY_SOCKET names; '@' begins an abstract one. */
+static void notify_systemd(const char *state)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t len = path ? strlen(path) : 0;
+    if (len < 2 || len >= sizeof(address.sun_path))
+        return;
+    memcpy(address.sun_path, path, len);
+    if (address.sun_path[0] == '@')
+        address.sun_path[0] = '\0';
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+    if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address, size) < 0)
+        log_warn("systemd was not told %s: %s", state, strerror(errno));
+    close(fd);
+}
+
+/* ---- the end ---------------------------------------------------------------------------------------- */
+
+static void poll_drain(evutil_socket_t fd, short events, void *arg)
+{
+    (void)fd;
+    (void)events;
+    struct process *p = arg;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    bool late = now.tv_sec > p->drain_end.tv_sec ||
+                (now.tv_sec == p->drain_end.tv_sec && now.tv_nsec >= p->drain_end.tv_nsec);
+    unsigned left = workers_sessions(p->workers);
+    if (left && !late)
+        return;
+    if (left)
+        log_warn("drain_timeout has passed: %u sessions are ended", left);
+    event_base_loopbreak(p->base);
+}
+
+static void begin_drain(struct process *p)
+{
+    p->draining = true;
+    log_info("draining: clients=%u timeout=%us", workers_sessions(p->workers), p->config->drain_timeout);
+    notify_systemd("STOPPING=1");
+    listeners_close(p->listeners);
+    p->listeners = NULL;
+    workers_drain(p->workers);
+    clock_gettime(CLOCK_MONOTONIC, &p->drain_end);
+    p->drain_end.tv_sec += p->config->drain_timeout;
+    struct timeval every = {0, DRAIN_POLL_MS * 1000};
+    event_add(p->drain_poll, &every);
+}
+
+static void on_stop(evutil_socket_t number, short events, void *arg)
+{
+    (void)number;
+    (void)events;
+    struct process *p = arg;
+    if (!p->draining) {
+        begin_drain(p);
+        return;
+    }
+    log_warn("a second signal: stopping at once");
+    unlink(p->config->admin_socket);
+    _exit(EXIT_FAILURE);
+}
+
+static void on_drain(evutil_socket_t fd, short events, void *arg)
+{
+    (void)fd;
+    (void)events;
+    struct process *p = arg;
+    if (!p->draining)
+        begin_drain(p);
+}
+
+/* The admin command, from its thread. */
+static void ask_drain(void *ctx)
+{
+    struct process *p = ctx;
+    event_active(p->drain, 0, 0);
+}
+
+static unsigned count_clients(void *ctx)
+{
+    struct process *p = ctx;
+    return workers_sessions(p->workers);
+}
+
+/* ---- reload ----------------------------------------------------------------------------------------- */
+
+static void *reload_main(void *arg)
+{
+    struct process *p = arg;
+    struct buf reasons = BUF_INIT;
+    notify_systemd("RELOADING=1");
+    control_reload(p->control, "SIGHUP", &reasons);
+    buf_free(&reasons);
+    notify_systemd("READY=1");
+    pthread_mutex_lock(&p->reload_lock);
+    p->reloads_running--;
+    pthread_cond_broadcast(&p->reload_done);
+    pthread_mutex_unlock(&p->reload_lock);
+    return NULL;
+}
+
+/* In a thread of its own: a new migration makes it ask the backend, and accepting must go on meanwhile. */
+static void on_hup(evutil_socket_t number, short events, void *arg)
+{
+    (void)number;
+    (void)events;
+    struct process *p = arg;
+    pthread_t thread;
+    pthread_mutex_lock(&p->reload_lock);
+    if (pthread_create(&thread, NULL, reload_main, p) == 0) {
+        pthread_detach(thread);
+        p->reloads_running++;
+    } else {
+        log_error("configuration not reloaded: no thread can be made");
+    }
+    pthread_mutex_unlock(&p->reload_lock);
+}
+
+static void wait_for_reloads(struct process *p)
+{
+    pthread_mutex_lock(&p->reload_lock);
+    while (p->reloads_running)
+        pthread_cond_wait(&p->reload_done, &p->reload_lock);
+    pthread_mutex_unlock(&p->reload_lock);
+}
+
+/* ---- start ------------------------------------------------------------------------------------------ */
+
+static bool make_events(struct process *p)
+{
+    p->hup = evsignal_new(p->base, SIGHUP, on_hup, p);
+    p->term = evsignal_new(p->base, SIGTERM, on_stop, p);
+    p->interrupt = evsignal_new(p->base, SIGINT, on_stop, p);
+    p->drain = event_new(p->base, -1, 0, on_drain, p);
+    p->drain_poll = event_new(p->base, -1, EV_PERSIST, poll_drain, p);
+    return p->hup && p->term && p->interrupt && p->drain && p->drain_poll && event_add(p->hup, NULL) == 0 &&
+           event_add(p->term, NULL) == 0 && event_add(p->interrupt, NULL) == 0;
+}
+
+static bool start(struct process *p, char *error, size_t error_size)
+{
+    /* First of all the admin socket: whoever holds it is the one crossfade of this configuration. */
+    struct admin_setup admin = {.control = p->control,
+                                .path = p->config->admin_socket,
+                                .drain = ask_drain,
+                                .clients = count_clients,
+                                .ctx = p};
+    struct snapshot *first = control_first_snapshot(p->control);
+    struct workers_setup workers = {.config = p->config,
+                                    .ops = &session_ops,
+                                    .hooks = {p->control, control_catalog_changed},
+                                    .first = first};
+    bool ok = (p->admin = admin_open(p->base, &admin, error, error_size)) &&
+              (p->workers = workers_start(&workers, error, error_size));
+    snapshot_unref(first);
+    if (!ok)
+        return false;
+    if (!control_start(p->control, workers_publisher(p->workers))) {
+        snprintf(error, error_size, "no thread can be made");
+        return false;
+    }
+    p->listeners = listeners_open(p->base, p->workers, p->config, error, error_size);
+    return p->listeners != NULL;
+}
+
+static void stop(struct process *p)
+{
+    listeners_close(p->listeners);
+    control_stop(p->control); /* first, so that commands which watch a job end */
+    admin_close(p->admin);
+    wait_for_reloads(p);
+    if (p->workers)
+        workers_stop(p->workers);
+    struct event *events[] = {p->hup, p->term, p->interrupt, p->drain, p->drain_poll};
+    for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+        if (events[i])
+            event_free(events[i]);
+    control_free(p->control);
+    event_base_free(p->base);
+}
+
+static int run(struct config *config)
+{
+    char error[512];
+    struct process p = {.config = config};
+    pthread_mutex_init(&p.reload_lock, NULL);
+    pthread_cond_init(&p.reload_done, NULL);
+    log_set_level(config->log_level);
+    signal(SIGPIPE, SIG_IGN);
+    mysql_server_init(0, NULL, NULL);
+    evthread_use_pthreads();
+    p.base = event_base_new();
+    p.control = control_new(config, check_expression); /* takes the config, and keeps it to its end */
+    if (!p.base || !p.control || !make_events(&p)) {
+        log_error("out of memory");
+        return EXIT_FAILURE;
+    }
+    bool started = start(&p, error, sizeof(error));
+    if (started) {
+        log_info("ready: version=%s pid=%d threads=%u listen=%s", CROSSFADE_VERSION, (int)getpid(),
+                 config->threads, config->listen[0].text);
+        notify_systemd("READY=1");
+        event_base_dispatch(p.base);
+    } else {
+        log_error("%s", error);
+    }
+    stop(&p);
+    if (started)
+        log_info("stopped");
+    pthread_cond_destroy(&p.reload_done);
+    pthread_mutex_destroy(&p.reload_lock);
+    mysql_server_end();
+    return started ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* ---- the command line ------------------------------------------------------------------------------- */
+
+static int bad_usage(const char *what, const char *word)
+{
+    fprintf(stderr, "crossfade: %s%s%s\n%s", what, word ? " " : "", word ? word : "", usage);
+    return EXIT_BAD_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    const char *path = NULL;
+    bool check = false;
+    if (argc > 1 && strcmp(argv[1], "rewrite") == 0)
+        return rewrite_command(argc - 1, argv + 1);
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--config") == 0 && i + 1 < argc)
+            path = argv[++i];
+        else if (strncmp(argv[i], "--config=", 9) == 0)
+            path = argv[i] + 9;
+        else if (strcmp(argv[i], "--check") == 0)
+            check = true;
+        else if (strcmp(argv[i], "--version") == 0)
+            return printf("crossfade %s\n", CROSSFADE_VERSION), EXIT_SUCCESS;
+        else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return fputs(usage, stdout), EXIT_SUCCESS;
+        else
+            return bad_usage("what is", argv[i]);
+    }
+    if (!path)
+        return bad_usage("--config FILE is missing", NULL);
+    struct config *config = config_load(path, check_expression, report_to_stderr, NULL);
+    if (!config)
+        return EXIT_FAILURE;
+    if (!check)
+        return run(config);
+    config_free(config);
+    return EXIT_SUCCESS;
+}

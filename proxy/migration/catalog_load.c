@@ -1,0 +1,155 @@
+/* Two queries, for columns and for views; what each column is, is told from COLUMN_TYPE, EXTRA and
+ * COLUMN_DEFAULT, which the server lines spell differently. */
+#include "proxy/migration/catalog_load.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+static bool contains_word(db_field f, const char *word)
+{
+    size_t n = strlen(word);
+    for (size_t i = 0; i + n <= f.len; i++)
+        if (strncasecmp(f.ptr + i, word, n) == 0)
+            return true;
+    return false;
+}
+
+/* MariaDB gives COLUMN_DEFAULT as SQL: 'text', 12, NULL, or an expression such as current_timestamp(). */
+static bool is_constant_sql(db_field f)
+{
+    if (span_ieq(f, SPAN("NULL")))
+        return true;
+    const char *p = f.ptr, *end = f.ptr + f.len;
+    if (f.len && (*p == '\'' || *p == '"'))
+        return end[-1] == *p && f.len > 1;
+    if ((f.len > 2 && (*p == 'b' || *p == 'x' || *p == 'B' || *p == 'X') && p[1] == '\'') ||
+        (f.len > 2 && p[0] == '0' && p[1] == 'x'))
+        return true;
+    for (; p < end; p++)
+        if (!strchr("0123456789.+-eE", *p) || !*p)
+            return false;
+    return f.len > 0;
+}
+
+/* The fields in the order of the query below. */
+enum { F_DB, F_TABLE, F_COLUMN, F_TYPE, F_CHARSET, F_COLLATION, F_NULLABLE, F_DEFAULT, F_EXTRA };
+
+static struct span or_empty(db_field f)
+{
+    return f.ptr ? f : SPAN("");
+}
+
+static struct catalog_column column_of_row(const db_field *f, bool mariadb)
+{
+    struct catalog_column c = {
+        .name = f[F_COLUMN],
+        .type = f[F_TYPE],
+        .charset = or_empty(f[F_CHARSET]),
+        .collation = or_empty(f[F_COLLATION]),
+        .class = column_class_of(f[F_TYPE]),
+        .nullable = span_ieq(f[F_NULLABLE], SPAN("YES")),
+        .invisible = contains_word(f[F_EXTRA], "INVISIBLE"),
+        .generated =
+            contains_word(f[F_EXTRA], "STORED GENERATED") || contains_word(f[F_EXTRA], "VIRTUAL GENERATED"),
+        .auto_increment = contains_word(f[F_EXTRA], "auto_increment"),
+        .on_update_now = contains_word(f[F_EXTRA], "on update current_timestamp"),
+    };
+    bool given = f[F_DEFAULT].ptr != NULL;
+    bool expression =
+        given && (mariadb ? !is_constant_sql(f[F_DEFAULT]) : contains_word(f[F_EXTRA], "DEFAULT_GENERATED"));
+    c.default_is_expression = expression && !c.generated;
+    c.has_default = !c.generated && !expression && (given || c.nullable);
+    return c;
+}
+
+static void add_databases(struct buf *b, const struct config *c)
+{
+    for (size_t i = 0; i < c->migration_count; i++) {
+        if (i)
+            buf_add_str(b, ", ");
+        sql_string(b, span_of(c->migrations[i].db));
+    }
+}
+
+/* The views of a query's result, as "db" and "table" pairs; rows of a stored result stay until its end. */
+struct views {
+    struct db_result result;
+    struct span *names;
+};
+
+static bool is_view(const struct views *v, struct span db, struct span table)
+{
+    for (size_t i = 0; i < v->result.rows; i++)
+        if (span_eq(v->names[2 * i], db) && span_eq(v->names[2 * i + 1], table))
+            return true;
+    return false;
+}
+
+static bool load_views(struct db *d, const struct config *c, struct views *v)
+{
+    struct buf b = BUF_INIT;
+    buf_add_str(&b, "SELECT table_schema, table_name FROM information_schema.tables"
+                    " WHERE table_type LIKE '%VIEW' AND table_schema IN (");
+    add_databases(&b, c);
+    buf_add_str(&b, ")");
+    *v = (struct views){0};
+    if (!db_query_buf(d, &b, &v->result))
+        return false;
+    v->names = calloc(v->result.rows * 2 + 1, sizeof(*v->names));
+    const db_field *f;
+    for (size_t i = 0; v->names && (f = db_next(&v->result)); i += 2) {
+        v->names[i] = f[0];
+        v->names[i + 1] = f[1];
+    }
+    return v->names != NULL;
+}
+
+static void end_views(struct views *v)
+{
+    free(v->names);
+    db_end(&v->result);
+}
+
+static struct catalog *build(const struct db *d, struct db_result *columns, const struct views *views)
+{
+    struct catalog *catalog = catalog_new();
+    struct span db = SPAN(""), table = SPAN("");
+    const db_field *f;
+    while (catalog && (f = db_next(columns))) {
+        if (!span_eq(db, f[F_DB]) || !span_eq(table, f[F_TABLE])) {
+            db = f[F_DB];
+            table = f[F_TABLE];
+            catalog_add_table(catalog, db, table, is_view(views, db, table));
+        }
+        struct catalog_column column = column_of_row(f, db_server(d)->mariadb);
+        catalog_add_column(catalog, &column);
+    }
+    if (catalog && catalog_finish(catalog, db_server(d)->fold_table_names))
+        return catalog;
+    catalog_free(catalog);
+    return NULL;
+}
+
+struct catalog *catalog_load(struct db *d, const struct config *c, char *error, size_t error_size)
+{
+    struct views views;
+    struct db_result columns = {0};
+    struct buf b = BUF_INIT;
+    buf_add_str(&b, "SELECT table_schema, table_name, column_name, column_type, character_set_name,"
+                    " collation_name, is_nullable, column_default, extra FROM information_schema.columns"
+                    " WHERE table_schema IN (");
+    add_databases(&b, c);
+    buf_add_str(&b, ") ORDER BY table_schema, table_name, ordinal_position");
+
+    struct catalog *catalog = NULL;
+    bool ok = load_views(d, c, &views) && db_query_buf(d, &b, &columns);
+    buf_free(&b);
+    if (!ok)
+        snprintf(error, error_size, "reading the catalog: %s", db_error(d));
+    else if (!(catalog = build(d, &columns, &views)))
+        snprintf(error, error_size, "reading the catalog: out of memory");
+    db_end(&columns);
+    end_views(&views);
+    return catalog;
+}

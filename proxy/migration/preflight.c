@@ -1,0 +1,419 @@
+/* The gates, as a table: each is a function that looks at the catalog or asks the server, and says what it
+ * found. A query that fails closes its gate: what cannot be seen is not known to be harmless. */
+#include "proxy/migration/preflight.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "proxy/migration/row_key.h"
+#include "proxy/migration/row_sql.h"
+
+struct check {
+    struct db *db;
+    const struct target *target;
+    const struct catalog_table *table;
+    struct gate *gate;
+};
+
+/* ---- saying what was found -------------------------------------------------------------------------- */
+
+static void __attribute__((format(printf, 2, 3))) found(struct check *c, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(c->gate->detail, sizeof(c->gate->detail), fmt, ap);
+    va_end(ap);
+}
+
+static void closed(struct check *c, const char *hint)
+{
+    c->gate->ok = false;
+    snprintf(c->gate->hint, sizeof(c->gate->hint), "%s", hint);
+}
+
+/* Adds "a, b, c" of the result's first column to the detail; gives how many rows there were. A failed query
+ * closes the gate and gives 0. */
+static size_t found_names(struct check *c, struct buf *sql, const char *intro)
+{
+    struct db_result r;
+    if (!db_query_buf(c->db, sql, &r)) {
+        found(c, "it cannot be looked up: %s", db_error(c->db));
+        closed(c, "grant the control account what it lacks");
+        return 0;
+    }
+    size_t n = 0, len = (size_t)snprintf(c->gate->detail, sizeof(c->gate->detail), "%s", intro);
+    const db_field *f;
+    while ((f = db_next(&r)) && len < sizeof(c->gate->detail)) {
+        len += (size_t)snprintf(c->gate->detail + len, sizeof(c->gate->detail) - len, "%s%.*s",
+                                n ? ", " : " ", (int)f[0].len, f[0].ptr ? f[0].ptr : "");
+        n++;
+    }
+    db_end(&r);
+    return n;
+}
+
+static const struct rule *rule_of(const struct check *c)
+{
+    return c->target->rule;
+}
+
+/* "'a','b'" of the old columns, the new ones, or both. */
+static void add_column_strings(struct buf *b, const struct rule *r, bool old, bool new)
+{
+    const char *comma = "";
+    for (size_t i = 0; i < r->old_count + r->new_count; i++) {
+        bool is_old = i < r->old_count;
+        if (is_old ? !old : !new)
+            continue;
+        buf_add_str(b, comma);
+        sql_string(b, is_old ? r->old_columns[i].name : r->new_columns[i - r->old_count].name);
+        comma = ",";
+    }
+}
+
+/* ---- the gates -------------------------------------------------------------------------------------- */
+
+static void gate_table(struct check *c)
+{
+    const struct rule *r = rule_of(c);
+    if (c->table && !c->table->is_view) {
+        found(c, "%.*s.%.*s is there", (int)r->db.len, r->db.ptr, (int)r->table.len, r->table.ptr);
+        return;
+    }
+    found(c, "%.*s.%.*s %s", (int)r->db.len, r->db.ptr, (int)r->table.len, r->table.ptr,
+          c->table ? "is a view" : "does not exist, or the control account may not see it");
+    closed(c, "correct `table` in the configuration, or grant SELECT on it");
+}
+
+static void gate_columns(struct check *c)
+{
+    const struct rule *r = rule_of(c);
+    struct gate *g = c->gate;
+    size_t len = 0;
+    for (size_t i = 0; i < r->old_count + r->new_count && len < sizeof(g->detail); i++) {
+        bool old = i < r->old_count;
+        struct span name = old ? r->old_columns[i].name : r->new_columns[i - r->old_count].name;
+        const struct catalog_column *k = catalog_column_of(c->table, name);
+        const char *why = !k                         ? "does not exist"
+                          : k->generated             ? "is a generated column"
+                          : old && k->auto_increment ? "is AUTO_INCREMENT"
+                                                     : NULL;
+        if (why)
+            len += (size_t)snprintf(g->detail + len, sizeof(g->detail) - len, "%s%.*s %s", len ? ", " : "",
+                                    (int)name.len, name.ptr, why);
+    }
+    if (len)
+        closed(c, "expand adds missing new columns; a generated or AUTO_INCREMENT column cannot be migrated");
+    else
+        found(c, "%zu old and %zu new columns are there", r->old_count, r->new_count);
+}
+
+static void gate_nullable(struct check *c)
+{
+    const struct rule *r = rule_of(c);
+    for (size_t i = 0; i < r->new_count; i++) {
+        const struct catalog_column *k = catalog_column_of(c->table, r->new_columns[i].name);
+        if (k && !k->nullable && !k->has_default && !k->default_is_expression) {
+            found(c, "new column %.*s is NOT NULL and has no default", (int)k->name.len, k->name.ptr);
+            closed(c, "give it a default or let it be NULL until contract");
+            return;
+        }
+    }
+    found(c, "the new columns may be left out of an INSERT");
+}
+
+/* Runs both directions over no row: names, functions and types must fit. */
+static void gate_expressions(struct check *c)
+{
+    const struct rule *r = rule_of(c);
+    struct buf b = BUF_INIT;
+    struct db_result result;
+    buf_add_str(&b, "SELECT ");
+    for (size_t i = 0; i < r->new_count + r->old_count; i++) {
+        const struct rule_column *k =
+            i < r->new_count ? &r->new_columns[i] : &r->old_columns[i - r->new_count];
+        buf_add_str(&b, i ? ", (" : "(");
+        buf_add_span(&b, k->value.text);
+        buf_add_byte(&b, ')');
+    }
+    buf_add_str(&b, " FROM ");
+    row_sql_table(&b, r);
+    buf_add_str(&b, " WHERE FALSE");
+    if (db_query_buf(c->db, &b, &result)) {
+        found(c, "the server accepts every forward and backward expression");
+        db_end(&result);
+        return;
+    }
+    found(c, "the server refuses an expression: %s", db_error(c->db));
+    closed(c, "correct the forward and backward expressions, or grant SELECT on the table");
+}
+
+static void gate_grants(struct check *c)
+{
+    const struct rule *r = rule_of(c);
+    struct buf b = BUF_INIT;
+    buf_add_str(&b, "UPDATE ");
+    row_sql_table(&b, r);
+    buf_add_str(&b, " SET ");
+    sql_name(&b, r->new_columns[0].name);
+    buf_add_str(&b, " = ");
+    sql_name(&b, r->new_columns[0].name);
+    buf_add_str(&b, " WHERE FALSE");
+    if (db_run_buf(c->db, &b)) {
+        found(c, "the control account may read and update the table");
+        return;
+    }
+    found(c, "the control account may not update the table: %s", db_error(c->db));
+    closed(c, "GRANT SELECT, UPDATE on the table to the control account");
+}
+
+static void gate_triggers(struct check *c)
+{
+    const struct rule *r = rule_of(c);
+    struct buf b = BUF_INIT;
+    buf_add_str(&b, "SELECT CONCAT(trigger_name, ' (', action_timing, ' ', event_manipulation, ')')"
+                    " FROM information_schema.triggers WHERE event_object_schema = ");
+    sql_string(&b, r->db);
+    buf_add_str(&b, " AND event_object_table = ");
+    sql_string(&b, r->table);
+    if (found_names(c, &b, "triggers on the table:"))
+        closed(c, "a trigger writes behind the proxy's back, and changes what expressions see; drop it");
+    else if (c->gate->ok)
+        found(c, "no trigger on the table");
+}
+
+static void gate_foreign_keys(struct check *c)
+{
+    const struct rule *r = rule_of(c);
+    struct buf b = BUF_INIT;
+    buf_add_str(&b, "SELECT DISTINCT CONCAT(k.constraint_name, ' (', k.column_name, ')')"
+                    " FROM information_schema.key_column_usage k"
+                    " JOIN information_schema.referential_constraints f"
+                    " ON f.constraint_schema = k.constraint_schema AND f.constraint_name = k.constraint_name"
+                    " WHERE k.table_schema = ");
+    sql_string(&b, r->db);
+    buf_add_str(&b, " AND k.table_name = ");
+    sql_string(&b, r->table);
+    buf_add_str(&b, " AND k.column_name IN (");
+    add_column_strings(&b, r, true, true);
+    buf_add_str(&b, ") AND (f.update_rule NOT IN ('RESTRICT', 'NO ACTION')"
+                    " OR f.delete_rule IN ('SET NULL', 'SET DEFAULT'))");
+    if (found_names(c, &b, "foreign keys whose action writes the columns:"))
+        closed(c, "the server's own action writes one side only; make it RESTRICT");
+    else if (c->gate->ok)
+        found(c, "no foreign key's action writes the columns");
+}
+
+/* "column LIKE '%name%'", with the wildcards in the name escaped by '|'. */
+static void add_like(struct buf *b, const char *column, struct span name)
+{
+    struct buf pattern = BUF_INIT;
+    buf_add_byte(&pattern, '%');
+    for (size_t i = 0; i < name.len; i++) {
+        if (strchr("%_|", name.ptr[i]))
+            buf_add_byte(&pattern, '|');
+        buf_add_byte(&pattern, (unsigned char)name.ptr[i]);
+    }
+    buf_add_byte(&pattern, '%');
+    buf_printf(b, "%s LIKE ", column);
+    sql_string(b, buf_span(&pattern));
+    buf_add_str(b, " ESCAPE '|'");
+    buf_free(&pattern);
+}
+
+static void gate_views(struct check *c)
+{
+    const struct rule *r = rule_of(c);
+    struct buf b = BUF_INIT;
+    buf_add_str(&b, "SELECT CONCAT(table_schema, '.', table_name) FROM information_schema.views"
+                    " WHERE is_updatable = 'YES' AND ");
+    add_like(&b, "view_definition", r->table);
+    buf_add_str(&b, " AND (FALSE");
+    for (size_t i = 0; i < r->old_count + r->new_count; i++) {
+        buf_add_str(&b, " OR ");
+        add_like(&b, "view_definition",
+                 i < r->old_count ? r->old_columns[i].name : r->new_columns[i - r->old_count].name);
+    }
+    buf_add_str(&b, ")");
+    if (found_names(c, &b, "updatable views over the columns:"))
+        closed(
+            c,
+            "a write through a view reaches one side only; drop them, or make sure that nobody writes them");
+    else if (c->gate->ok)
+        found(c, "no updatable view over the columns");
+}
+
+static void gate_routines(struct check *c)
+{
+    const struct rule *r = rule_of(c);
+    struct buf b = BUF_INIT;
+    buf_add_str(&b, "SELECT CONCAT(LOWER(routine_type), ' ', routine_schema, '.', routine_name)"
+                    " FROM information_schema.routines WHERE routine_schema NOT IN ('mysql', 'sys') AND ");
+    add_like(&b, "routine_definition", r->table);
+    buf_add_str(&b, " UNION ALL SELECT CONCAT('event ', event_schema, '.', event_name)"
+                    " FROM information_schema.events WHERE ");
+    add_like(&b, "event_definition", r->table);
+    if (found_names(c, &b, "routines and events whose text names the table:"))
+        closed(c, "what they write does not pass the proxy; change them, or make sure that they only read");
+    else if (c->gate->ok)
+        found(c, "no routine or event names the table");
+}
+
+static void gate_key(struct check *c)
+{
+    struct row_key key;
+    char error[256];
+    if (row_key_find(c->db, rule_of(c), c->table, &key, error, sizeof(error))) {
+        found(c, "rows are told apart by %s", key.index);
+        return;
+    }
+    found(c, "%s", error);
+    closed(c, "add a primary key: the backfill walks along it");
+}
+
+static void gate_engine(struct check *c)
+{
+    const struct rule *r = rule_of(c);
+    struct buf b = BUF_INIT;
+    buf_add_str(&b, "SELECT t.engine FROM information_schema.tables t JOIN information_schema.engines e"
+                    " ON e.engine = t.engine WHERE e.transactions <> 'YES' AND t.table_schema = ");
+    sql_string(&b, r->db);
+    buf_add_str(&b, " AND t.table_name = ");
+    sql_string(&b, r->table);
+    if (found_names(c, &b, "the table's engine has no transactions:"))
+        closed(c, "ALTER TABLE … ENGINE = InnoDB");
+    else if (c->gate->ok)
+        found(c, "the table's engine has transactions");
+}
+
+static void gate_backfill(struct check *c)
+{
+    const struct target *t = c->target;
+    bool complete = t->backfill == BACKFILL_COMPLETE && t->backfill_generation == t->dual_write_generation;
+    found(c, "the backfill is %s", complete ? "complete" : backfill_state_name(t->backfill));
+    if (!complete)
+        closed(c, t->backfill == BACKFILL_COMPLETE ? "it belongs to an earlier dual-write; run backfill again"
+                                                   : "run backfill to its end");
+}
+
+static bool is_verified(const struct target *t)
+{
+    return t->verification.valid && t->verification.generation == t->dual_write_generation;
+}
+
+static void gate_drift(struct check *c)
+{
+    const struct stored_verification *v = &c->target->verification;
+    if (!is_verified(c->target)) {
+        found(c, "the rows were not verified since the backfill ended");
+        closed(c, "run verify");
+    } else {
+        found(c, "%llu of %llu rows drift", (unsigned long long)v->drift, (unsigned long long)v->rows);
+        if (v->drift)
+            closed(c, "run verify to see their keys; backfill --force fills them again; then verify");
+    }
+}
+
+static void gate_way_back(struct check *c)
+{
+    const struct stored_verification *v = &c->target->verification;
+    if (!is_verified(c->target)) {
+        found(c, "the way back was not proven on the rows");
+        closed(c, "run verify");
+    } else {
+        found(c, "backward(new) is not old in %llu of %llu rows", (unsigned long long)v->back_failed,
+              (unsigned long long)v->rows);
+        if (v->back_failed)
+            closed(c, "verify lists their keys; correct the expressions or the rows");
+    }
+}
+
+/* No gate that closes: it says which reads will be slower. */
+static void gate_indexes(struct check *c)
+{
+    const struct rule *r = rule_of(c);
+    struct buf b = BUF_INIT;
+    buf_add_str(
+        &b, "SELECT DISTINCT CONCAT(index_name, ' (', column_name, ')') FROM information_schema.statistics"
+            " WHERE table_schema = ");
+    sql_string(&b, r->db);
+    buf_add_str(&b, " AND table_name = ");
+    sql_string(&b, r->table);
+    buf_add_str(&b, " AND column_name IN (");
+    add_column_strings(&b, r, true, false);
+    buf_add_str(&b, ")");
+    bool plain = true;
+    for (size_t i = 0; i < r->old_count; i++)
+        plain = plain && r->old_columns[i].value.plain_column;
+    if (!found_names(c, &b, "conditions on old columns will not use these indexes:"))
+        found(c, "no index on the old columns");
+    else if (r->invertible || plain)
+        found(c, "conditions on old columns become conditions on new ones; see that those are indexed");
+}
+
+/* ---- the table of gates ----------------------------------------------------------------------------- */
+
+enum { FOR_DUAL_WRITE = 1, FOR_CUTOVER = 2 };
+
+static const struct {
+    const char *name;
+    void (*look)(struct check *c);
+    int phases;
+    bool hard;
+    bool needs_columns; /* cannot be asked before table and columns are there */
+} gates[] = {
+    {"table", gate_table, FOR_DUAL_WRITE | FOR_CUTOVER, true, false},
+    {"columns", gate_columns, FOR_DUAL_WRITE | FOR_CUTOVER, true, false},
+    {"expressions", gate_expressions, FOR_DUAL_WRITE | FOR_CUTOVER, true, true},
+    {"grants", gate_grants, FOR_DUAL_WRITE, true, true},
+    {"key", gate_key, FOR_DUAL_WRITE, true, true},
+    {"engine", gate_engine, FOR_DUAL_WRITE, false, true},
+    {"nullable", gate_nullable, FOR_DUAL_WRITE, false, true},
+    {"triggers", gate_triggers, FOR_DUAL_WRITE | FOR_CUTOVER, false, false},
+    {"foreign_keys", gate_foreign_keys, FOR_DUAL_WRITE | FOR_CUTOVER, false, false},
+    {"views", gate_views, FOR_DUAL_WRITE, false, false},
+    {"routines", gate_routines, FOR_DUAL_WRITE, false, false},
+    {"backfill", gate_backfill, FOR_CUTOVER, false, false},
+    {"drift", gate_drift, FOR_CUTOVER, false, false},
+    {"way_back", gate_way_back, FOR_CUTOVER, false, false},
+    {"indexes", gate_indexes, FOR_CUTOVER, false, true},
+};
+
+const struct catalog_table *target_table(const struct target *t)
+{
+    return catalog_find(t->snapshot->rules->catalog, t->rule->db, t->rule->table);
+}
+
+void preflight(struct db *d, const struct target *t, enum phase to, struct gate_list *out)
+{
+    int phase = to == PHASE_CUTOVER ? FOR_CUTOVER : FOR_DUAL_WRITE;
+    struct check c = {.db = d, .target = t, .table = target_table(t)};
+    *out = (struct gate_list){0};
+    bool there = true;
+    for (size_t i = 0; i < sizeof(gates) / sizeof(gates[0]); i++) {
+        if (!(gates[i].phases & phase) || (gates[i].needs_columns && !there))
+            continue;
+        c.gate = &out->gates[out->count++];
+        *c.gate = (struct gate){.name = gates[i].name, .ok = true, .hard = gates[i].hard};
+        gates[i].look(&c);
+        there = there && (c.gate->ok || !gates[i].hard);
+    }
+}
+
+bool gates_open(const struct gate_list *l, bool force)
+{
+    for (size_t i = 0; i < l->count; i++)
+        if (!l->gates[i].ok && (!force || l->gates[i].hard))
+            return false;
+    return true;
+}
+
+void gates_text(const struct gate_list *l, char *out, size_t out_size)
+{
+    size_t len = 0;
+    *out = '\0';
+    for (size_t i = 0; i < l->count && len < out_size; i++)
+        if (!l->gates[i].ok)
+            len += (size_t)snprintf(out + len, out_size - len, "%s%s: %s", len ? "; " : "", l->gates[i].name,
+                                    l->gates[i].detail);
+}

@@ -1,0 +1,183 @@
+/* SQL over rows; see row_sql.h. How a value is brought to a column's type is a table by the column's class:
+ * only then may it be compared with what was stored (12.5 stored into INT is 13 and no drift). */
+#include "proxy/migration/row_sql.h"
+
+#include <stdlib.h>
+
+#include "proxy/migration/db.h"
+
+void row_sql_table(struct buf *b, const struct rule *r)
+{
+    sql_name(b, r->db);
+    buf_add_byte(b, '.');
+    sql_name(b, r->table);
+}
+
+/* "(10,2)" of "decimal(10,2) unsigned"; empty where there is none. */
+static struct span type_arguments(struct span type)
+{
+    const char *open = memchr(type.ptr, '(', type.len);
+    const char *close = open ? memchr(open, ')', type.len - (size_t)(open - type.ptr)) : NULL;
+    return close ? (struct span){open, (size_t)(close - open) + 1} : SPAN("");
+}
+
+static bool type_is(struct span type, const char *word)
+{
+    size_t n = strlen(word);
+    return type.len >= n && span_ieq((struct span){type.ptr, n}, (struct span){word, n});
+}
+
+static bool type_has(struct span type, const char *word)
+{
+    for (; type.len; type.ptr++, type.len--)
+        if (type_is(type, word))
+            return true;
+    return false;
+}
+
+/* Adds `before value after`. */
+static void wrap(struct buf *b, const char *before, struct span value, const char *after)
+{
+    buf_add_str(b, before);
+    buf_add_byte(b, '(');
+    buf_add_span(b, value);
+    buf_add_byte(b, ')');
+    buf_add_str(b, after);
+}
+
+/* Strings compare as bytes of the column's character set. CHAR drops trailing blanks when it is read. */
+static void string_matches(struct buf *b, const struct catalog_column *c, struct span value)
+{
+    bool padded = type_is(c->type, "char");
+    buf_add_str(b, padded ? "BINARY RTRIM(" : "BINARY ");
+    sql_name(b, c->name);
+    buf_add_str(b, padded ? ") <=> BINARY RTRIM(CONVERT(" : " <=> BINARY CONVERT(");
+    buf_add_span(b, value);
+    buf_add_str(b, " USING ");
+    buf_add_span(b, c->charset.len ? c->charset : SPAN("utf8mb4"));
+    buf_add_str(b, padded ? "))" : ")");
+}
+
+static void binary_matches(struct buf *b, const struct catalog_column *c, struct span value)
+{
+    bool padded = type_is(c->type, "binary");
+    buf_add_str(b, "BINARY ");
+    sql_name(b, c->name);
+    buf_add_str(b, padded ? " <=> RPAD(BINARY " : " <=> BINARY ");
+    wrap(b, "", value, "");
+    if (padded) {
+        struct span n = type_arguments(c->type);
+        buf_printf(b, ", %d, x'00')", n.len > 2 ? atoi(n.ptr + 1) : 1);
+    }
+}
+
+static void temporal_cast(struct buf *b, const struct catalog_column *c, struct span value)
+{
+    const char *type = type_is(c->type, "datetime") || type_is(c->type, "timestamp") ? "DATETIME"
+                       : type_is(c->type, "date")                                    ? "DATE"
+                                                                                     : "TIME";
+    wrap(b, "CAST(", value, " AS ");
+    buf_add_str(b, type);
+    buf_add_span(b, type_arguments(c->type));
+    buf_add_byte(b, ')');
+}
+
+/* The value as storing it into the column would make it, where the class has a cast for that. */
+static void add_stored_form(struct buf *b, const struct catalog_column *c, struct span value)
+{
+    switch (c->class) {
+    case COLUMN_INTEGER:
+        wrap(b, "CAST(ROUND(", value, type_has(c->type, "unsigned") ? ") AS UNSIGNED)" : ") AS SIGNED)");
+        break;
+    case COLUMN_DECIMAL:
+        wrap(b, "CAST(", value, " AS DECIMAL");
+        buf_add_span(b, type_arguments(c->type));
+        buf_add_byte(b, ')');
+        break;
+    case COLUMN_FLOAT:
+        wrap(b, type_is(c->type, "float") ? "CAST(" : "", value,
+             type_is(c->type, "float") ? " AS FLOAT)" : "");
+        break;
+    case COLUMN_TEMPORAL:
+        if (type_is(c->type, "year"))
+            wrap(b, "", value, "");
+        else
+            temporal_cast(b, c, value);
+        break;
+    case COLUMN_BIT:
+        wrap(b, "", value, " + 0");
+        break;
+    default: /* ENUM and SET by value, JSON of MySQL, INET6, UUID …: the server compares in the column's type
+              */
+        wrap(b, "", value, "");
+    }
+}
+
+void row_sql_matches(struct buf *b, const struct catalog_column *c, struct span value)
+{
+    if (c->class == COLUMN_STRING || (c->class == COLUMN_JSON && c->charset.len)) {
+        string_matches(b, c, value);
+        return;
+    }
+    if (c->class == COLUMN_BINARY) {
+        binary_matches(b, c, value);
+        return;
+    }
+    sql_name(b, c->name);
+    buf_add_str(b, c->class == COLUMN_BIT ? " + 0 <=> " : " <=> ");
+    add_stored_form(b, c, value);
+}
+
+static void add_all(struct buf *b, const struct rule_column *columns, size_t count,
+                    const struct catalog_table *t)
+{
+    buf_add_byte(b, '(');
+    for (size_t i = 0; i < count; i++) {
+        const struct catalog_column *c = catalog_column_of(t, columns[i].name);
+        if (i)
+            buf_add_str(b, " AND ");
+        if (c)
+            row_sql_matches(b, c, columns[i].value.text);
+        else
+            buf_add_str(b, "FALSE"); /* a column that went away matches nothing */
+    }
+    buf_add_byte(b, ')');
+}
+
+void row_sql_forward_matches(struct buf *b, const struct rule *r, const struct catalog_table *t)
+{
+    add_all(b, r->new_columns, r->new_count, t);
+}
+
+void row_sql_backward_matches(struct buf *b, const struct rule *r, const struct catalog_table *t)
+{
+    add_all(b, r->old_columns, r->old_count, t);
+}
+
+static bool is_new_column(const struct rule *r, struct span name)
+{
+    for (size_t i = 0; i < r->new_count; i++)
+        if (span_ieq(r->new_columns[i].name, name))
+            return true;
+    return false;
+}
+
+void row_sql_fill(struct buf *b, const struct rule *r, const struct catalog_table *t)
+{
+    buf_add_str(b, "SET ");
+    for (size_t i = 0; i < r->new_count; i++) {
+        if (i)
+            buf_add_str(b, ", ");
+        sql_name(b, r->new_columns[i].name);
+        wrap(b, " = ", r->new_columns[i].value.text, "");
+    }
+    for (size_t i = 0; i < t->column_count; i++) {
+        const struct catalog_column *c = &t->columns[i];
+        if (!c->on_update_now || is_new_column(r, c->name))
+            continue;
+        buf_add_str(b, ", ");
+        sql_name(b, c->name);
+        buf_add_str(b, " = ");
+        sql_name(b, c->name);
+    }
+}
