@@ -213,10 +213,11 @@ def main():
     bench = Bench(rows=20000 if arguments.quick else 100000)
     try:
         bench.prepare()
-        results = measure(bench, cells, rounds, seconds)
         proxies = [target for target in TARGETS if target != "direct"]
-        calls = {target: {count: bench.system_calls(target, count) for count in threads} for target in proxies}
+        # First, of processes that have served nobody: later, freed memory would be used again.
         memory = {target: bench.idle_memory(target) for target in proxies}
+        results = measure(bench, cells, rounds, seconds)
+        calls = {target: {count: bench.system_calls(target, count) for count in threads} for target in proxies}
         version = bench.server.value("SELECT VERSION()")
     finally:
         bench.close()
