@@ -27,7 +27,7 @@ static cJSON *flip_json(const struct call *c, const struct flip_result *r)
         cJSON_AddBoolToObject(o, "drained", r->drained);
     }
     cJSON_AddBoolToObject(o, "forced", r->overridden);
-    if (r->gates.count)
+    if (r->gates.count && (c->dry_run || !r->ok || r->overridden))
         cJSON_AddItemToObject(o, "gates", gates_json(&r->gates));
     if (r->holder_count)
         cJSON_AddItemToObject(o, "sessions", sessions_json(r->holders, r->holder_count));

@@ -8,8 +8,8 @@ struct backfill_setup {
     struct control *control; /* for connections */
     const struct target *target;
     struct stored_backfill *backfill; /* where it begins, and (changed as it goes) where it is */
-    /* Called after each chunk and while waiting. Gives BACKFILL_RUNNING to go on, else the state to end in.
-     */
+    /* Called after each chunk and while waiting. Gives BACKFILL_RUNNING to go on, else the state to end in;
+     * BACKFILL_NONE leaves the store as it is, running, so that the next start of the proxy resumes it. */
     enum backfill_state (*progress)(void *ctx, const struct backfill_view *view);
     void *ctx;
 };

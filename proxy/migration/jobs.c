@@ -15,6 +15,7 @@ struct job {
     struct control *control;
     struct migration *migration;
     struct target target;
+    const char *name;           /* the migration's; the config that holds it lives as long as the control */
     bool again;                 /* from the beginning, whatever the checkpoint says */
     enum backfill_state wanted; /* BACKFILL_RUNNING: go on. Guarded by the control's lock */
     bool leave;                 /* the process stops: the store keeps "running", so that it is resumed */
@@ -67,7 +68,7 @@ static void finish(struct job *j, const struct stored_backfill *b)
     struct control *c = j->control;
     struct migration *m = j->migration;
     struct stored_event event = {.who = j->who,
-                                 .migration = j->target.config->name,
+                                 .migration = j->name,
                                  .what = "backfill",
                                  .outcome = backfill_state_name(b->state),
                                  .detail = *b->error ? b->error : NULL,
@@ -171,6 +172,7 @@ enum job_start backfill_start(struct control *c, const char *migration, const ch
     else if (result == JOB_STARTED || result == JOB_RESUMED) {
         j->control = c;
         j->migration = m;
+        j->name = m->config->name;
         j->target.dual_write_generation = m->dual_write_generation;
         j->again = result == JOB_STARTED;
         j->wanted = BACKFILL_RUNNING;

@@ -25,17 +25,23 @@
 
 /* ---- connecting ---- */
 
-static void no_backend(struct session *s, int error)
+/* Error 2003 in the greeting's place. */
+static void refuse_login(struct session *s, const char *text)
 {
-    char text[256];
-    int n = snprintf(text, sizeof text, "Can't connect to server on '%s' (%d \"%s\")",
-                     backends_first(worker_backends(s->worker)), error, strerror(error));
     log_warn("session %llu of %s: %s", (unsigned long long)s->id, s->client_text, text);
     session_timer(s, 0);
     channel_shut(&s->backend);
     session_move(s, STATE_GREETING);
-    add_err(channel_out(&s->client), 0, ERROR_NO_BACKEND, NULL, (struct span){text, (size_t)n});
+    add_err(channel_out(&s->client), 0, ERROR_NO_BACKEND, NULL, span_of(text));
     session_close(s, "no backend");
+}
+
+static void no_backend(struct session *s, int error)
+{
+    char text[256];
+    snprintf(text, sizeof text, "Can't connect to server on '%s' (%d \"%s\")",
+             backends_first(worker_backends(s->worker)), error, strerror(error));
+    refuse_login(s, text);
 }
 
 void login_connect(struct session *s)
@@ -43,6 +49,11 @@ void login_connect(struct session *s)
     int error = EADDRNOTAVAIL;
     struct address a;
     channel_shut(&s->backend);
+    if (worker_newest(s->worker)->phases_unknown) {
+        refuse_login(s, "crossfade: the phases of the migrations are not known yet, since the backend has not"
+                        " told them; try again");
+        return;
+    }
     while (backends_address(worker_backends(s->worker), s->tried, &a, NULL)) {
         bool done = false;
         int fd = socket_connect(&a, &done, &error);
