@@ -238,6 +238,7 @@ static bool begin(struct run *r)
             r->walk.after = strdup(r->state->last_key);
         } else {
             estimate_rows(r);
+            free(r->state->upper_key);
             r->state->upper_key = r->walk.upper ? strdup(r->walk.upper) : NULL;
         }
         r->state->state = BACKFILL_RUNNING;
