@@ -9,6 +9,9 @@
 
 #include "protocol/execute.h"
 
+#define KEPT_MAX  (1024 * 1024) /* long data that is kept for a statement */
+#define KEPT_HEAD 6             /* of each piece: length 4, parameter 2 */
+
 /* The statement that the command names, once its id has come; false: wait. */
 static bool named(struct session *s, const char *bytes, size_t len, struct statement **out)
 {
@@ -76,8 +79,11 @@ static struct execute_map map_of(const struct statement *st)
     };
 }
 
+static void send_kept(struct session *s, struct statement *st);
+
 static void begin_execution(struct session *s, struct statement *st)
 {
+    send_kept(s, st);
     s->executing = st;
     count(st);
     if (st->facts)
@@ -112,18 +118,22 @@ static size_t send_built(struct session *s, struct statement *st, char *bytes, s
     return g.size;
 }
 
+/* Sends a packet that was gathered on the way and joined: it must be split again. */
+static size_t send_joined(struct session *s, char *bytes, size_t len)
+{
+    struct gathered g;
+    command_gather(s, bytes, len, &g);
+    command_send(s, (struct span){g.payload.ptr, 1}, (struct span){g.payload.ptr + 1, g.payload.len - 1},
+                 g.parts);
+    return g.size;
+}
+
 /* Sends the packet as it is, with the backend's id. */
 static size_t send_patched(struct session *s, struct statement *st, char *bytes, size_t len)
 {
     put_u32(bytes + PACKET_HEADER + 1, st->backend_id);
     begin_execution(s, st);
-    if (s->joined == 0)
-        return command_forward(s, bytes, len);
-    struct gathered g; /* it was gathered on the way, and must be split again */
-    command_gather(s, bytes, len, &g);
-    command_send(s, (struct span){g.payload.ptr, 1}, (struct span){g.payload.ptr + 1, g.payload.len - 1},
-                 g.parts);
-    return g.size;
+    return s->joined ? send_joined(s, bytes, len) : command_forward(s, bytes, len);
 }
 
 size_t execute_begin(struct session *s, char *bytes, size_t len)
@@ -178,71 +188,105 @@ size_t bulk_begin(struct session *s, char *bytes, size_t len)
 
 /* ---- long data ---- */
 
-/* Remembers that the parameter's value was sent apart; the statement keeps the snapshot it is sent under. */
-static bool remember_long(struct session *s, struct statement *st, uint32_t param)
+/* Sends one piece of long data for every marker that stands for the client's parameter. */
+static void send_long(struct session *s, const struct statement *st, uint32_t param, struct span data)
+{
+    char head[7] = {COM_STMT_SEND_LONG_DATA};
+    put_u32(head + 1, st->backend_id);
+    uint32_t count = st->map ? st->out_params : 1;
+    for (uint32_t i = 0; i < count; i++) {
+        if (st->map && st->map[i] != param)
+            continue;
+        uint8_t seq = 0;
+        put_u16(head + 5, st->map ? i : param);
+        add_packet(channel_out(&s->backend), &seq, (struct span){head, sizeof head}, data);
+    }
+}
+
+/* Gives the backend's statement the kept data that it does not have. */
+static void send_kept(struct session *s, struct statement *st)
+{
+    while (st->kept_sent < buf_len(&st->kept)) {
+        const char *entry = buf_ptr(&st->kept) + st->kept_sent;
+        struct span data = {entry + KEPT_HEAD, get_u32(entry)};
+        send_long(s, st, get_u16(entry + 4), data);
+        st->kept_sent += KEPT_HEAD + data.len;
+    }
+}
+
+/* Keeps a copy, so that the data can follow the statement when the generation moves before the execution, and
+ * an idle session with long data holds no flip up. */
+static void keep_long(struct statement *st, uint32_t param, struct span data)
+{
+    add_u32(&st->kept, (uint32_t)data.len);
+    add_u16(&st->kept, param);
+    buf_add_span(&st->kept, data);
+}
+
+static bool mark_long(struct statement *st, uint32_t param)
 {
     if (!st->longs)
         st->longs = calloc(1, st->params / 8 + 1u);
-    if (!st->longs)
-        return false;
-    if (param < st->params)
+    if (st->longs && param < st->params)
         st->longs[param / 8] |= (unsigned char)(1 << (param % 8));
-    st->long_data = true;
+    return st->longs != NULL;
+}
+
+/* More than is kept: from here to the execution, the statement keeps its snapshot. */
+static size_t long_data_beyond(struct session *s, struct statement *st, char *bytes, size_t len)
+{
+    size_t used;
+    struct gathered g = {.size = 0};
+    if (statement_stale(s, st) && !renewed(s, st, bytes, len, false, &used))
+        return used;
+    if (st->map && !command_gather(s, bytes, len, &g)) {
+        session_end(s, "a packet is too long");
+        return 0;
+    }
+    if (st->map && !g.payload.ptr)
+        return 0;
+    send_kept(s, st);
+    buf_free(&st->kept);
+    st->kept_sent = 0;
     if (!st->pin) {
         session_pin(s);
         generation_pin_again(st->pin = s->pin);
     }
-    return true;
-}
-
-/* The data for every marker that stands for the client's parameter. */
-static size_t send_long_mapped(struct session *s, struct statement *st, char *bytes, size_t len)
-{
-    struct gathered g;
-    if (!command_gather(s, bytes, len, &g)) {
-        session_end(s, "a packet is too long");
-        return 0;
+    if (st->map) {
+        struct span data = {g.payload.ptr + 7, g.payload.len - 7};
+        send_long(s, st, get_u16(g.payload.ptr + 5), data);
+        session_unpin(s);
+        return g.size;
     }
-    if (!g.payload.ptr || g.payload.len < 7)
-        return g.payload.ptr ? g.size : 0;
-    uint32_t param = get_u16(g.payload.ptr + 5);
-    if (!remember_long(s, st, param)) {
-        session_end(s, "out of memory");
-        return 0;
-    }
-    char *head = (char *)g.payload.ptr;
-    put_u32(head + 1, st->backend_id);
-    for (uint32_t i = 0; i < st->out_params; i++) {
-        if (st->map[i] != param)
-            continue;
-        uint8_t seq = 0;
-        put_u16(head + 5, i);
-        add_packet(channel_out(&s->backend), &seq, (struct span){head, 7},
-                   (struct span){head + 7, g.payload.len - 7});
-    }
-    session_unpin(s);
-    return g.size;
+    put_u32(bytes + PACKET_HEADER + 1, st->backend_id);
+    return s->joined ? send_joined(s, bytes, len) : command_forward(s, bytes, len);
 }
 
 size_t long_data_begin(struct session *s, char *bytes, size_t len)
 {
     struct statement *st;
-    size_t used;
-    if (!named(s, bytes, len, &st) || (get_u24(bytes) >= 7 && len < PACKET_HEADER + 7))
+    uint32_t n = get_u24(bytes);
+    if (!named(s, bytes, len, &st) || (n >= 7 && len < PACKET_HEADER + 7))
         return 0;
-    if (!st || get_u24(bytes) < 7)
+    if (!st || n < 7)
         return command_forward(s, bytes, len);
-    if (statement_stale(s, st) && !renewed(s, st, bytes, len, false, &used))
-        return used;
-    if (st->map)
-        return send_long_mapped(s, st, bytes, len);
-    if (!remember_long(s, st, get_u16(bytes + PACKET_HEADER + 5))) {
+    uint32_t param = get_u16(bytes + PACKET_HEADER + 5);
+    if (!mark_long(st, param)) {
         session_end(s, "out of memory");
         return 0;
     }
-    used = send_patched(s, st, bytes, len);
-    s->executing = NULL;
-    return used;
+    if (st->pin || buf_len(&st->kept) + n > KEPT_MAX)
+        return long_data_beyond(s, st, bytes, len);
+    if (len - PACKET_HEADER < n)
+        return 0;
+    keep_long(st, param, (struct span){bytes + PACKET_HEADER + 7, n - 7});
+    if (buf_failed(&st->kept)) {
+        session_end(s, "out of memory");
+        return 0;
+    }
+    if (!statement_stale(s, st))
+        send_kept(s, st);
+    return PACKET_HEADER + n;
 }
 
 /* ---- fetch, reset, close ---- */

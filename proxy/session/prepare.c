@@ -227,7 +227,7 @@ static void renew_done(struct session *s, bool ok)
 
 bool statement_stale(struct session *s, const struct statement *st)
 {
-    if (st->long_data) /* stays what it is until it is executed */
+    if (st->pin) /* stays what it is until it is executed */
         return false;
     return st->serial != (s->pin ? generation_serial(s->pin) : worker_newest_serial(s->worker));
 }

@@ -1,5 +1,5 @@
 /* Life and death of sessions, their states, and what the workers run them by. See inside.h for the map. */
-#include "proxy/session/inside.h"
+#include "proxy/session/statements.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -278,12 +278,26 @@ static uint64_t milliseconds(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+/* The oldest generation that the session holds, for itself or for long data; 0: none. */
+static uint64_t pinned_generation(const struct session *s)
+{
+    uint64_t oldest = s->pin ? generation_snapshot(s->pin)->generation : 0;
+    for (size_t i = 0; i < s->statements.size; i++) {
+        for (const struct statement *st = s->statements.buckets[i]; st; st = st->next) {
+            uint64_t g = st->pin ? generation_snapshot(st->pin)->generation : 0;
+            if (g && (oldest == 0 || g < oldest))
+                oldest = g;
+        }
+    }
+    return oldest;
+}
+
 static void describe(const struct session *s, struct session_info *out)
 {
     *out = (struct session_info){
         .id = s->id,
         .connection_id = s->connection_id,
-        .pinned = s->pin ? generation_snapshot(s->pin)->generation : 0,
+        .pinned = pinned_generation(s),
         .in_transaction = s->status & STATUS_IN_TRANS,
         .pinned_ms = s->pin ? milliseconds() - s->pinned_at : 0,
     };

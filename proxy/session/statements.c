@@ -40,6 +40,7 @@ void statement_free(struct statement *st)
     free(st->map);
     free(st->types);
     free(st->longs);
+    buf_free(&st->kept);
     free(st->counts);
     free(st);
 }
@@ -65,14 +66,16 @@ void statement_take(struct statement *st, struct statement *from)
     st->facts = from->facts;
     st->touches = from->touches;
     st->types_sent = false;
+    st->kept_sent = 0;
     statement_free(from);
 }
 
 void statement_forget_longs(struct session *s, struct statement *st)
 {
-    st->long_data = false;
     free(st->longs);
     st->longs = NULL;
+    buf_free(&st->kept);
+    st->kept_sent = 0;
     if (st->pin)
         worker_unpin(s->worker, st->pin);
     st->pin = NULL;

@@ -31,8 +31,10 @@ struct statement {
     struct span sent;       /* malloc'ed, or the same as text: as the backend has it */
     uint32_t *map;          /* for each of out_params the client's index; NULL: one to one */
     unsigned char *types;   /* 2 * params */
-    unsigned char *longs;   /* bitmap over params; NULL: no long data */
-    struct generation *pin; /* while long data is kept for it */
+    unsigned char *longs;   /* bitmap over params: sent as long data since the last execution; NULL: none */
+    struct buf kept;        /* that data, to give it to another backend statement; see keep_long() */
+    size_t kept_sent;       /* how much of it the backend's statement has */
+    struct generation *pin; /* while there is more long data than is kept: the backend's statement stays */
     struct sql_dialect dialect; /* and database: what the text was prepared under */
     struct span database;
     struct statement_count *counts;
