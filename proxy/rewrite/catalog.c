@@ -176,6 +176,11 @@ const struct catalog_table *catalog_find(const struct catalog *c, struct span db
     return NULL;
 }
 
+const struct catalog_table *catalog_at(const struct catalog *c, size_t i)
+{
+    return c && c->slots && i < c->table_count ? &c->tables[i] : NULL;
+}
+
 const struct catalog_column *catalog_column_of(const struct catalog_table *t, struct span name)
 {
     for (size_t i = 0; t && i < t->column_count; i++)

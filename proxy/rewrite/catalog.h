@@ -55,6 +55,9 @@ void catalog_add_column(struct catalog *c, const struct catalog_column *column);
 bool catalog_finish(struct catalog *c, bool fold);
 void catalog_free(struct catalog *c);
 
+/* The i-th table in the order of adding; NULL behind the last. */
+const struct catalog_table *catalog_at(const struct catalog *c, size_t i);
+
 /* NULL where it is not known. A NULL catalog knows nothing. */
 const struct catalog_table *catalog_find(const struct catalog *c, struct span db, struct span table);
 

@@ -19,6 +19,13 @@ uint32_t place_of(const struct column_list *list, struct span column)
     return NOWHERE;
 }
 
+void refuse_view_write(struct plan *p, const struct source *target, struct span column)
+{
+    const struct rule *r = rule_behind_view(p->rules, target->table, column);
+    if (r)
+        refuse_about(p, r, "%.*s is written through a view", column, "write the table itself");
+}
+
 /* How many of a side's columns are set. */
 static size_t count_set(struct plan *p, const struct rule *r, struct rule_side side,
                         const struct column_list *list)
@@ -182,7 +189,15 @@ static void find_assigned(struct set_plan *sp)
     struct assigned **tail = &sp->assigned;
     for (const struct assignment *a = sp->set; a; a = a->next) {
         struct column_ref ref;
-        if (a->column->kind != EXPR_COLUMN || !resolve_column(sp->p, sp->scope, a->column, &ref))
+        if (a->column->kind != EXPR_COLUMN)
+            continue;
+        const struct source *named = NULL;
+        if (name_given(&a->column->table))
+            named = source_named(sp->p, sp->scope, &a->column->db, &a->column->table);
+        for (const struct source *s = sp->scope->first; s; s = s->next)
+            if (!name_given(&a->column->table) || s == named)
+                refuse_view_write(sp->p, s, a->column->name.text);
+        if (!resolve_column(sp->p, sp->scope, a->column, &ref))
             continue;
         struct assigned *node = arena_new_of(sp->p->arena, struct assigned);
         *node = (struct assigned){.assignment = a, .ref = ref};

@@ -412,7 +412,10 @@ void plan_insert(struct plan *p, const struct insert_stmt *i)
     walk_row_values(&ip);
     if (i->form == INSERT_QUERY)
         from = walk_query(p, i->query, NULL, NULL, false);
-    if (ip.target->rule_count && !p->refused)
+    if (ip.target->table && ip.target->table->is_view && find_list(&ip))
+        for (uint32_t k = 0; k < ip.list.count; k++)
+            refuse_view_write(p, ip.target, ip.list.names[k]);
+    else if (ip.target->rule_count && !p->refused)
         add_what_follows(&ip, from);
     plan_returning(p, &ip);
     if (ip.target->rule_count)

@@ -50,6 +50,9 @@ struct span column_text(struct plan *p, struct span qualifier, struct span colum
 struct fragment expression_text(struct plan *p, const struct expression *e, struct span qualifier,
                                 const struct substitute *substitutes, uint32_t count)
 {
+    if ((p->session->dialect.modes & SQL_ORACLE) && !e->plain_column)
+        refuse(p, NULL, "sql_mode ORACLE changes what expressions mean",
+               "leave ORACLE mode for this statement");
     if (qualifier.len == 0 && count == 0 && e->atomic)
         return fragment_of(e->text);
     struct builder b = {.arena = p->arena};

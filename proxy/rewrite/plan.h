@@ -178,6 +178,9 @@ const struct ctes *walk_with(struct plan *p, const struct with *with, const stru
 /* Adds the tables of a FROM clause to `s`, and walks what is in it. */
 void walk_from(struct plan *p, struct scope *s, const struct table_ref *refs);
 
+/* Refuses a write to a view's column that could be a migration's. */
+void refuse_view_write(struct plan *p, const struct source *target, struct span column);
+
 /* The text that a flipped column becomes, with its parentheses, its guard and its qualifier. */
 struct fragment flipped_text(struct plan *p, const struct column_ref *ref);
 

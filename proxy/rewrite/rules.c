@@ -71,11 +71,34 @@ static const struct rule_column *build_side(struct arena *arena, const struct co
     return side;
 }
 
+/* A name's bytes are the same in every client character set only where they are ASCII. */
+static bool is_ascii(const char *name)
+{
+    for (; *name; name++)
+        if ((unsigned char)*name >= 0x80)
+            return false;
+    return true;
+}
+
+static bool names_are_ascii(const struct config_migration *m)
+{
+    bool ascii = is_ascii(m->db) && is_ascii(m->table);
+    for (size_t i = 0; i < m->old_count; i++)
+        ascii = ascii && is_ascii(m->old_columns[i].name);
+    for (size_t i = 0; i < m->new_count; i++)
+        ascii = ascii && is_ascii(m->new_columns[i].name);
+    return ascii;
+}
+
 static bool build_rule(struct arena *arena, const struct rule_input *in, struct rule *out, char *error,
                        size_t error_size)
 {
     const struct config_migration *m = in->config;
     char reason[320];
+    if (!names_are_ascii(m)) {
+        snprintf(error, error_size, "migration %s: names of tables and columns must be ASCII", m->name);
+        return false;
+    }
     *out = (struct rule){
         .name = arena_copy(arena, span_of(m->name)),
         .db = arena_copy(arena, span_of(m->db)),
@@ -102,22 +125,57 @@ static bool build_rule(struct arena *arena, const struct rule_input *in, struct 
     return false;
 }
 
-/* The tables that any statement could be rewritten for: those of migrations that are not done. */
+const struct rule *rule_behind_view(const struct rules *r, const struct catalog_table *view,
+                                    struct span column)
+{
+    for (size_t i = 0; view && view->is_view && i < r->count; i++) {
+        const struct rule *rule = &r->rules[i];
+        bool here = r->fold_table_names ? span_ieq(rule->db, view->db) : span_eq(rule->db, view->db);
+        for (size_t k = 0; here && rule->phase != PHASE_DONE && k < rule->old_count; k++)
+            if (span_ieq(rule->old_columns[k].name, column))
+                return rule;
+        for (size_t k = 0; here && rule->phase != PHASE_DONE && k < rule->new_count; k++)
+            if (span_ieq(rule->new_columns[k].name, column))
+                return rule;
+    }
+    return NULL;
+}
+
+static void add_name(struct arena *arena, struct rules *r, struct span *names, struct span table)
+{
+    struct span name = copy_lower(arena, table);
+    for (size_t k = 0; k < r->names.count; k++)
+        if (span_eq(names[k], name))
+            return;
+    names[r->names.count++] = name;
+    r->names.bloom |= scan_bloom(name);
+}
+
+static bool may_hide_rule(const struct rules *r, const struct catalog_table *t)
+{
+    for (size_t i = 0; t->is_view && i < t->column_count; i++)
+        if (rule_behind_view(r, t, t->columns[i].name))
+            return true;
+    return false;
+}
+
+/* What any statement could be rewritten or refused for: the tables of migrations that are not done, and the
+ * views that may show their columns. */
 static void build_names(struct arena *arena, struct rules *r)
 {
-    struct span *names = arena_alloc(arena, (r->count + 1) * sizeof *names);
+    size_t most = r->count;
+    const struct catalog_table *t;
+    for (size_t i = 0; (t = catalog_at(r->catalog, i)); i++)
+        most += may_hide_rule(r, t);
+    struct span *names = arena_alloc(arena, (most + 1) * sizeof *names);
     if (arena_failed(arena))
         return;
-    for (size_t i = 0; i < r->count; i++) {
-        struct span name = copy_lower(arena, r->rules[i].table);
-        bool known = r->rules[i].phase == PHASE_DONE;
-        for (size_t k = 0; k < r->names.count && !known; k++)
-            known = span_eq(names[k], name);
-        if (known)
-            continue;
-        names[r->names.count++] = name;
-        r->names.bloom |= scan_bloom(name);
-    }
+    for (size_t i = 0; i < r->count; i++)
+        if (r->rules[i].phase != PHASE_DONE)
+            add_name(arena, r, names, r->rules[i].table);
+    for (size_t i = 0; (t = catalog_at(r->catalog, i)); i++)
+        if (may_hide_rule(r, t))
+            add_name(arena, r, names, t->name);
     r->names.names = names;
 }
 
