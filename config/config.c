@@ -89,6 +89,7 @@ static void set_password_file(struct loader *l, const struct key *k, const struc
     FILE *f = fopen(e->value, "re");
     if (!f) {
         load_report(l, e->line, "%s: %s: %s", k->name, e->value, strerror(errno));
+        take_password(l, k, e, base, ""); /* given, though it cannot be read: it is not missing too */
         return;
     }
     size_t n = fread(password, 1, sizeof(password) - 1, f);
