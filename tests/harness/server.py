@@ -38,6 +38,8 @@ class Server(Process):
         """`options`: more of mariadbd's, without the dashes: "max_connections=10"."""
         super().__init__("mariadb", keep)
         self.data = self.directory / "data"
+        self.temporary = self.directory / "tmp"  # in a common one, servers take each other's temporary tables
+        self.temporary.mkdir()
         self.socket = self.directory / "mariadb.sock"
         self.options = options
         self.port = free_port()
@@ -54,7 +56,7 @@ class Server(Process):
     def _install(self):
         command = ["mariadb-install-db", "--no-defaults", f"--user={getpass.getuser()}", f"--datadir={self.data}",
                    "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve",
-                   "--innodb-log-file-size=64M"]
+                   "--innodb-log-file-size=64M", f"--tmpdir={self.temporary}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise Failure(f"mariadb-install-db failed:\n{done.stdout}{done.stderr}")
@@ -63,6 +65,7 @@ class Server(Process):
         options = [*SETTINGS, *self.options]
         self.spawn(["/usr/sbin/mariadbd", "--no-defaults", f"--user={getpass.getuser()}", f"--datadir={self.data}",
                     f"--socket={self.socket}", f"--port={self.port}", f"--pid-file={self.directory}/pid",
+                    f"--tmpdir={self.temporary}",
                     f"--plugin-dir={plugin_directory()}", "--plugin-load-add=auth_ed25519.so",
                     *[f"--{option}" for option in options]])
         self.wait_log("ready for connections")
