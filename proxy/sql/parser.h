@@ -51,7 +51,12 @@ enum parse_status {
     PARSE_MEMORY,   /* the arena's limit was passed */
 };
 
-#define PARSE_MAX_DEPTH 200
+/* How deep the parser goes (a pair of parentheses is one step, a function call two, a subquery three), and
+ * how tall the expressions that come out may be, mixed chains of operators and subqueries included. A chain
+ * of set operations leans to the left and has at most PARSE_MAX_SETOPS, one of joins at most 500. */
+#define PARSE_MAX_DEPTH  400
+#define PARSE_MAX_HEIGHT 1000
+#define PARSE_MAX_SETOPS 4000
 
 struct parse_error {
     uint32_t off;        /* where, in bytes of the text */

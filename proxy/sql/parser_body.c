@@ -151,6 +151,6 @@ bool p_at_compound(const struct parser *p)
     case KW_DECLARE:
         return p->dialect->modes & SQL_ORACLE;
     default:
-        return (p->tok.type == TOK_WORD || p->tok.type == TOK_QUOTED) && p_peek(p).type == ':';
+        return p_at_name(p) && p_peek(p).type == ':'; /* a label */
     }
 }

@@ -64,8 +64,12 @@ static bool at_parenthesised_query(const struct parser *p)
 
 static bool at_create_query(const struct parser *p)
 {
-    if (p_at_kw(p, KW_WITH)) /* not WITH SYSTEM VERSIONING, WITH CHECK OPTION, WITH PARSER */
-        return p_peek_kw(p) == KW_RECURSIVE || p_peek_kw(p) == KW_NONE;
+    if (p_at_kw(p, KW_WITH) && p_peek_kw(p) == KW_SYSTEM) { /* WITH SYSTEM VERSIONING is an option */
+        struct lexer lx = p->lx;
+        lex_next_significant(&lx);
+        struct token next = lex_next_significant(&lx);
+        return keyword_of((struct span){lx.text + next.off, next.len}) != KW_VERSIONING;
+    }
     return p_at(p, '(') ? at_parenthesised_query(p) : p_at_query(p);
 }
 

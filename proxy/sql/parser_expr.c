@@ -6,9 +6,6 @@
  * Levels are those of the servers' grammars; where the two differ, what both accept means the same here. */
 #include "proxy/sql/parse.h"
 
-/* The tallest tree that a walk may have to go down by recursion. */
-enum { MAX_HEIGHT = 1000 };
-
 enum level {
     LEVEL_NONE,
     LEVEL_OR,
@@ -59,7 +56,7 @@ void p_operand(struct parser *p, struct expr_tail *t, struct expr *e)
     t->owner->has_query |= e->has_query;
     if (t->owner->height <= e->height)
         t->owner->height = (uint16_t)(e->height + 1);
-    if (t->owner->height > MAX_HEIGHT)
+    if (t->owner->height > PARSE_MAX_HEIGHT)
         p_fail(p, PARSE_TOO_DEEP, "nested too deeply");
 }
 
@@ -208,7 +205,7 @@ static void subquery_into(struct parser *p, struct expr *e)
     e->has_query = true;
     if (e->height <= p->peak)
         e->height = (uint16_t)(p->peak + 1);
-    if (e->height > MAX_HEIGHT)
+    if (e->height > PARSE_MAX_HEIGHT)
         p_fail(p, PARSE_TOO_DEEP, "nested too deeply");
 }
 
@@ -265,7 +262,9 @@ static struct expr *predicate(struct parser *p, struct expr *left, enum expr_op 
     p_operand(p, &t, p_bit_expr(p));
     if (op == OP_BETWEEN) {
         p_expect_kw(p, KW_AND, "expected AND of BETWEEN");
-        p_operand(p, &t, climb(p, unary(p), LEVEL_PREDICATE));
+        if (p_enter(p)) /* "BETWEEN a AND b BETWEEN …" goes on within the last operand */
+            p_operand(p, &t, climb(p, unary(p), LEVEL_PREDICATE));
+        p_leave(p);
     } else if (op == OP_LIKE && p_accept_kw(p, KW_ESCAPE)) {
         p_operand(p, &t, p_bit_expr(p));
     }
@@ -438,7 +437,7 @@ static struct expr *parenthesised_bounded(struct parser *p)
     if (e->kind == EXPR_SUBQUERY) {
         e->has_query = true;
         e->height = (uint16_t)(p->peak + 1);
-        if (e->height > MAX_HEIGHT)
+        if (e->height > PARSE_MAX_HEIGHT)
             p_fail(p, PARSE_TOO_DEEP, "nested too deeply");
     }
     if (p->peak < outer_peak)

@@ -176,7 +176,9 @@ static struct table_ref *odbc_join(struct parser *p)
     struct table_ref *r = ref_new(p, TABLE_PAREN);
     p_advance(p);
     p_advance(p);
-    r->left = p_table_refs(p);
+    if (p_enter(p))
+        r->left = p_table_refs(p);
+    p_leave(p);
     p_expect(p, '}', "expected }");
     r->range = p_since(p, r->range.off);
     return r;

@@ -235,12 +235,11 @@ static struct query_body *operand(struct parser *p)
 
 static struct query_body *set_operation(struct parser *p, struct query_body *left, bool intersections_only)
 {
-    enum { MAX_OPERANDS = 4000 }; /* the tree leans to the left: a walk may recurse */
     int operands = 0;
     while (at_set_operator(p) && (!intersections_only || p_at_kw(p, KW_INTERSECT))) {
         bool intersect = p_at_kw(p, KW_INTERSECT);
         struct query_body *b = p_new(p, struct query_body);
-        if (++operands > MAX_OPERANDS)
+        if (++operands > PARSE_MAX_SETOPS)
             p_fail(p, PARSE_TOO_DEEP, "too many set operations");
         p_advance(p);
         if (!p_accept_kw(p, KW_ALL))
@@ -418,10 +417,13 @@ struct query *p_query_in_parens(struct parser *p, struct range *range)
     p->on_duplicate = false;
     p_expect(p, '(', "expected a query in parentheses");
     struct query *q = NULL;
-    if (p_at_query(p) || p_at(p, '('))
-        q = p_query(p);
-    else
-        p_fail(p, PARSE_SYNTAX, "expected a query");
+    if (p_enter(p)) {
+        if (p_at_query(p) || p_at(p, '('))
+            q = p_query(p);
+        else
+            p_fail(p, PARSE_SYNTAX, "expected a query");
+    }
+    p_leave(p);
     p->on_duplicate = outer_on_duplicate;
     p_expect(p, ')', "expected ) behind the query");
     *range = p_since(p, off);

@@ -144,6 +144,21 @@ static void leading_word(struct scan *s, struct span word)
     }
 }
 
+/* What begins with a digit may be a number with a name right behind it (1e5users): which it is depends on
+ * what came before, so every name that it could be is tested. */
+static void test_behind_number(struct scan *s, struct span word)
+{
+    size_t i = 0;
+    for (int parts = 0; parts < 2; parts++) {
+        while (i < word.len && lex_is(word.ptr[i], CLASS_DIGIT))
+            i++;
+        test_name(s, (struct span){word.ptr + i, word.len - i});
+        if (i == word.len || (word.ptr[i] | 0x20) != 'e')
+            return;
+        i++;
+    }
+}
+
 static const char *scan_word(struct scan *s, const char *p)
 {
     const char *start = p, *end = s->end;
@@ -157,6 +172,8 @@ static const char *scan_word(struct scan *s, const char *p)
     if (s->words < 2)
         leading_word(s, word);
     test_name(s, word);
+    if (lex_is(*start, CLASS_DIGIT))
+        test_behind_number(s, word);
     return p;
 }
 
