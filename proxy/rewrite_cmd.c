@@ -42,6 +42,8 @@ struct run {
     struct rules *rules;
     struct rewrite_session session;
     unsigned statement;
+    const uint32_t *params; /* of the text: for each marker of the rewritten one the original's */
+    uint32_t param_count;
     int status;
 };
 
@@ -273,6 +275,11 @@ static void print_json(const struct run *r, const struct rewrite_part *part)
         if (part->hint)
             cJSON_AddStringToObject(object, "hint", part->hint);
     }
+    if (part->verdict == REWRITE_REWRITTEN && r->params) { /* only one statement can have them */
+        cJSON *list = cJSON_AddArrayToObject(object, "parameters");
+        for (uint32_t i = 0; i < r->param_count; i++)
+            cJSON_AddItemToArray(list, cJSON_CreateNumber(r->params[i]));
+    }
     add_touches(object, "reads", part, false);
     add_touches(object, "writes", part, true);
     char *line = cJSON_PrintUnformatted(object);
@@ -334,6 +341,8 @@ static int run_statements(struct run *r)
     r->status = ok ? EXIT_OK : EXIT_FAILED;
     if (ok) {
         rewrite_text(arena, &r->session, buf_span(&input), &result);
+        r->params = result.param_map;
+        r->param_count = result.out_param_count;
         for (size_t i = 0; i < result.part_count; i++) {
             const struct rewrite_part *part = &result.parts[i];
             r->statement++;

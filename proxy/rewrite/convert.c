@@ -208,6 +208,24 @@ static enum value_class class_of_call(struct plan *p, const struct scope *s, con
     return class_of_function(e);
 }
 
+/* Operators that the tree does not tell apart: what stands between the first two operands. */
+static bool is_integer_operator(const struct plan *p, const struct expr *e)
+{
+    static const char *const operators[] = {"%", "mod", "div", "&", "|", "^", "<<", ">>"};
+    if (!e->args || !e->args->next)
+        return false;
+    const char *from = p->text.ptr + range_end(e->args->range);
+    const char *to = p->text.ptr + e->args->next->range.off;
+    while (from < to && lex_is(*from, CLASS_SPACE))
+        from++;
+    while (from < to && lex_is(to[-1], CLASS_SPACE))
+        to--;
+    for (size_t i = 0; i < sizeof operators / sizeof operators[0]; i++)
+        if (is_word((struct span){from, (size_t)(to - from)}, operators[i]))
+            return true;
+    return false;
+}
+
 static enum value_class class_of_operator(struct plan *p, const struct scope *s, const struct expr *e)
 {
     switch (e->op) {
@@ -235,9 +253,21 @@ static enum value_class class_of_operator(struct plan *p, const struct scope *s,
     case OP_IS:
     case OP_LIKE:
         return VALUE_EXACT;
+    case OP_OTHER:
+        return is_integer_operator(p, e) && class_of_all(p, s, e->args) == VALUE_EXACT ? VALUE_EXACT
+                                                                                       : VALUE_UNKNOWN;
     default:
         return VALUE_UNKNOWN;
     }
+}
+
+/* A subquery's value is its one item's. */
+static enum value_class class_of_subquery(struct plan *p, const struct expr *e)
+{
+    for (const struct walked *w = p->walked; w; w = w->next)
+        if (w->query == e->query && w->query->body->kind == BODY_SELECT && w->scope->select->items)
+            return class_of(p, w->scope, w->scope->select->items->expr);
+    return VALUE_UNKNOWN;
 }
 
 static enum value_class class_of(struct plan *p, const struct scope *s, const struct expr *e)
@@ -257,6 +287,8 @@ static enum value_class class_of(struct plan *p, const struct scope *s, const st
         return e->args ? class_of(p, s, e->args) : VALUE_UNKNOWN;
     case EXPR_FUNC:
         return class_of_call(p, s, e);
+    case EXPR_SUBQUERY:
+        return class_of_subquery(p, e);
     case EXPR_OP:
         return class_of_operator(p, s, e);
     default:
@@ -362,6 +394,7 @@ static bool convert_string(struct builder *b, const struct catalog_column *c, st
     bool fixed = type_begins(c->type, "char");
     if (c->charset.len == 0)
         return false;
+    builder_add(b, SPAN("("));
     if (fixed)
         builder_add(b, SPAN("TRIM(TRAILING _utf8mb4' ' FROM "));
     builder_add(b, SPAN("CAST("));
@@ -377,6 +410,7 @@ static bool convert_string(struct builder *b, const struct catalog_column *c, st
     }
     if (fixed)
         builder_add(b, SPAN(")"));
+    builder_add(b, SPAN(")"));
     return true;
 }
 

@@ -22,6 +22,13 @@ struct touch_node {
     struct touch_node *next;
 };
 
+/* A query that was walked, with the scope of its leftmost SELECT. */
+struct walked {
+    const struct query *query;
+    const struct scope *scope;
+    struct walked *next;
+};
+
 struct plan {
     struct arena *arena;
     const struct rewrite_session *session;
@@ -35,6 +42,8 @@ struct plan {
 
     struct touch_node *touches; /* newest first */
     uint32_t touch_count;
+    struct walked *walked;   /* subqueries in expressions, newest first */
+    bool prepares;           /* SQL that is not rewritten */
     uint32_t flips;          /* references replaced so far */
     bool names_table;        /* a migrated table is named */
     bool refused;            /* the first refusal: */

@@ -126,8 +126,14 @@ static void walk_node(struct plan *p, const struct scope *s, const struct expr *
     else
         walk_exprs(p, s, e->args);
     walk_exprs(p, s, e->window);
-    if (e->query)
-        walk_query(p, e->query, s, s ? s->ctes : NULL, e->kind == EXPR_EXISTS);
+    if (!e->query)
+        return;
+    const struct scope *shape = walk_query(p, e->query, s, s ? s->ctes : NULL, e->kind == EXPR_EXISTS);
+    if (e->kind != EXPR_SUBQUERY || !shape)
+        return;
+    struct walked *w = arena_new_of(p->arena, struct walked);
+    *w = (struct walked){e->query, shape, p->walked};
+    p->walked = w;
 }
 
 void walk_expr(struct plan *p, const struct scope *s, const struct expr *e)

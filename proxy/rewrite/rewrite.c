@@ -201,6 +201,7 @@ static void finish_part(struct run *run, struct rewrite_part *part, struct range
     struct rewrite_result *out = run->out;
     note_touches(run, part);
     out->touches = out->touches || p->names_table;
+    out->facts |= p->prepares ? FACT_PREPARED : 0;
     if (p->refused) {
         edits_truncate(&p->edits, edits_before);
         part->verdict = REWRITE_UNREWRITABLE;
@@ -228,8 +229,10 @@ static void begin_statement(struct plan *p, const struct stmt *s)
     p->stmt = s;
     p->touches = NULL;
     p->touch_count = 0;
+    p->walked = NULL;
     p->flips = 0;
     p->names_table = false;
+    p->prepares = false;
     p->refused = false;
     p->rule = NULL;
     p->reason = p->hint = NULL;

@@ -20,8 +20,10 @@ struct rewrite_session {
     struct sql_dialect dialect;
     const struct span *temporary_tables; /* "db.table", folded as the rules fold: they hide base tables */
     size_t temporary_count;
-    bool prepared;   /* the text goes to COM_STMT_PREPARE: markers are parameters */
-    bool want_parts; /* result.parts is to hold each statement's rewritten text (crossfade rewrite) */
+    bool prepared; /* the text goes to COM_STMT_PREPARE: markers are parameters */
+    bool
+        sql_prepared; /* some earlier text of the session had FACT_PREPARED: what EXECUTE runs is not known */
+    bool want_parts;  /* result.parts is to hold each statement's rewritten text (crossfade rewrite) */
 };
 
 enum rewrite_verdict {
@@ -38,6 +40,7 @@ enum {
     FACT_TEMPORARY = 1 << 3, /* creates or drops a temporary table (result.temporary…) */
     FACT_READS = 1 << 4,     /* reads a column of a migration */
     FACT_WRITES = 1 << 5,    /* writes one */
+    FACT_PREPARED = 1 << 6,  /* PREPAREs SQL that names a migrated table, or that cannot be seen */
 };
 
 /* One column of a migration that the text reads or writes, for the inventory. */

@@ -67,6 +67,14 @@ static void plan_alter(struct plan *p, const struct stmt *s)
     }
 }
 
+/* Refuses for whichever migration runs. */
+static void refuse_running(struct plan *p, const char *reason, const char *hint)
+{
+    for (size_t i = 0; i < p->rules->count; i++)
+        if (rule_writes_both(&p->rules->rules[i]))
+            refuse(p, &p->rules->rules[i], reason, hint);
+}
+
 /* What stands between a literal's quotes; a null pointer for anything else. */
 static struct span literal_of(const struct plan *p, const struct expr *e)
 {
@@ -82,15 +90,15 @@ static struct span literal_of(const struct plan *p, const struct expr *e)
 static void plan_prepare(struct plan *p, const struct stmt *s)
 {
     struct span text = literal_of(p, s->exprs);
+    p->prepares = s->kind == STMT_PREPARE && !text.ptr;
+    for (size_t i = 0; text.ptr && i < p->rules->count && s->kind == STMT_PREPARE; i++)
+        p->prepares = p->prepares || text_names(p, text, &p->rules->rules[i]);
     if (text.ptr) {
         refuse_named(p, text, "SQL in a string names a migrated table and is not rewritten",
                      "prepare it by the protocol, or send the statement itself");
         return;
     }
-    for (size_t i = 0; i < p->rules->count; i++)
-        if (rule_writes_both(&p->rules->rules[i]))
-            refuse(p, &p->rules->rules[i],
-                   "SQL from a variable cannot be seen, and may touch a migrated table",
+    refuse_running(p, "SQL from a variable cannot be seen, and may touch a migrated table",
                    "prepare it by the protocol, or from a literal");
 }
 
@@ -125,6 +133,11 @@ void plan_other(struct plan *p, const struct stmt *s)
     case STMT_EXECUTE_IMMEDIATE:
         plan_prepare(p, s);
         break;
+    case STMT_EXECUTE:
+        if (p->session->sql_prepared)
+            refuse_running(p, "EXECUTE may run SQL that was prepared before the migration began",
+                           "prepare it anew by the protocol, or reconnect");
+        break;
     case STMT_CREATE_TABLE:
         plan_create_table(p, s);
         break;
@@ -155,7 +168,7 @@ void plan_other(struct plan *p, const struct stmt *s)
         refuse_named(p, stmt_text(p, s), "syntax not understood: an unknown statement",
                      "send the statement in a plainer form");
         break;
-    case STMT_TRANSACTION: /* BEGIN NOT ATOMIC … */
+    case STMT_COMPOUND: /* BEGIN NOT ATOMIC … */
         refuse_named(p, stmt_text(p, s), "statements within a block are not rewritten",
                      "send the statements by themselves");
         break;
