@@ -24,6 +24,7 @@ from harness.load import Load  # noqa: E402
 from harness.server import APP_PASSWORD, APP_USER  # noqa: E402
 
 DATABASE, USERS, ORDERS, CLIENTS = "shop", 100000, 120000, 8
+SHARE = 0.2  # of what the machine can do is what the application asks for
 BOLD, DIM, RED, GREEN, PLAIN = ("\033[1m", "\033[2m", "\033[31m", "\033[32m", "\033[0m") if sys.stdout.isatty() else [""] * 5
 
 
@@ -79,11 +80,22 @@ class Demo:
         self.migrations = shop.migrations(DATABASE)
         self.proxy = Proxy(self.server, self.migrations, threads=0, control={"database": "crossfade"}, keep=self.keep)
         say("crossfade", f"ready on 127.0.0.1:{self.proxy.port}; the application's connection string points there")
+        if self.rate is None:
+            self.calibrate()
+
+    def calibrate(self):
+        """What this machine can do through crossfade decides how busy the shop is: at a fixed rate a slow machine
+        would only show its queue. The shop is made anew afterwards."""
+        with Load(self.proxy.port, DATABASE, USERS, ORDERS, threads=CLIENTS, seconds=2) as trial:
+            most = trial.start().result().events / 2
+        self.rate = max(50, int(most * SHARE))
+        shop.create(self.server, DATABASE, USERS, ORDERS)
 
     def begin_load(self):
         self.load = Load(self.proxy.port, DATABASE, USERS, ORDERS, threads=CLIENTS, rate=self.rate).start()
         self.load_began = self.timeline.now()
-        self.timeline.say("load", f"{CLIENTS} clients, reads and writes, text and prepared, every answer checked")
+        self.timeline.say("load", f"{CLIENTS} clients, {self.rate:,} actions a second: reads and writes, text and "
+                          "prepared, every answer checked")
 
     def expand(self):
         for migration in self.migrations:
@@ -200,7 +212,8 @@ def interrupted(*_):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--keep", action="store_true", help="leave server and proxy running")
-    parser.add_argument("--rate", type=int, default=1500, help="transactions a second (0: as many as there can be)")
+    parser.add_argument("--rate", type=int, help="actions a second (0: as many as there can be; default: a fifth of "
+                        "what this machine can do)")
     arguments = parser.parse_args()
     for name in ("SIGTERM", "SIGHUP"):
         signal.signal(getattr(signal, name), interrupted)
