@@ -137,6 +137,35 @@ static bool is_column_key(struct loader *l, const struct ini_entry *e, void *bas
            strcmp(e->key, "backward") == 0;
 }
 
+/* A type is pasted into DDL: it must be one column's definition and no more. Quotes (ENUM values) may hold
+ * anything; outside of them a ';' or a comma outside of parentheses would begin something else. */
+static bool is_column_type(const char *type)
+{
+    int depth = 0;
+    char quote = 0;
+    if (!((*type | 0x20) >= 'a' && (*type | 0x20) <= 'z'))
+        return false;
+    for (const char *p = type; *p; p++) {
+        if (quote) {
+            if (*p == '\\' && p[1])
+                p++;
+            else if (*p == quote)
+                quote = 0;
+        } else if (*p == '\'' || *p == '"' || *p == '`') {
+            quote = *p;
+        } else if (*p == '(') {
+            depth++;
+        } else if (*p == ')') {
+            if (--depth < 0)
+                return false;
+        } else if (*p == ';' || *p == '#' || (*p == ',' && depth == 0) || strncmp(p, "--", 2) == 0 ||
+                   strncmp(p, "/*", 2) == 0) {
+            return false;
+        }
+    }
+    return depth == 0 && !quote;
+}
+
 static void take_column_key(struct loader *l, const struct ini_entry *e, struct config_migration *m)
 {
     const char *dot = strchr(e->key, '.');
@@ -165,6 +194,8 @@ static void take_column_key(struct loader *l, const struct ini_entry *e, struct 
         *field = load_strdup(l, e->value);
         if (field == &c->expression)
             c->line = e->line;
+        else if (!is_column_type(e->value))
+            load_report(l, e->line, "%s: '%s' is not a column's type", e->key, e->value);
     }
 }
 
@@ -212,35 +243,6 @@ static void check_expressions(struct loader *l, const char *word, const struct c
     }
 }
 
-/* A type is pasted into DDL: it must be one column's definition and no more. Quotes (ENUM values) may hold
- * anything; outside of them a ';' or a comma outside of parentheses would begin something else. */
-static bool is_column_type(const char *type)
-{
-    int depth = 0;
-    char quote = 0;
-    if (!((*type | 0x20) >= 'a' && (*type | 0x20) <= 'z'))
-        return false;
-    for (const char *p = type; *p; p++) {
-        if (quote) {
-            if (*p == '\\' && p[1])
-                p++;
-            else if (*p == quote)
-                quote = 0;
-        } else if (*p == '\'' || *p == '"' || *p == '`') {
-            quote = *p;
-        } else if (*p == '(') {
-            depth++;
-        } else if (*p == ')') {
-            if (--depth < 0)
-                return false;
-        } else if (*p == ';' || *p == '#' || (*p == ',' && depth == 0) || strncmp(p, "--", 2) == 0 ||
-                   strncmp(p, "/*", 2) == 0) {
-            return false;
-        }
-    }
-    return depth == 0 && !quote;
-}
-
 static void check_columns(struct loader *l, struct config_migration *m)
 {
     struct config_column *lists[2] = {m->old_columns, m->new_columns};
@@ -251,8 +253,6 @@ static void check_columns(struct loader *l, struct config_migration *m)
             if (column_named(lists[side], i, c->name) ||
                 (side == 1 && column_named(m->old_columns, m->old_count, c->name)))
                 load_report(l, m->line, "column %s is named twice in [migration %s]", c->name, m->name);
-            if (c->type && !is_column_type(c->type))
-                load_report(l, c->line, "new.%s: '%s' is not a column's type", c->name, c->type);
         }
     if (m->monotonic && !m->invertible)
         load_report(l, m->line, "monotonic = yes needs invertible = yes in [migration %s]", m->name);

@@ -99,7 +99,7 @@ static const struct {
     {PROXY CONTROL CENTS "forward.cents = price * 100\n", "12: forward.cents: "},
     {PROXY CONTROL CENTS "forward.cents = amount + NOW()\n", "12: forward.cents: "},
     {PROXY CONTROL CENTS "forward.cents = (SELECT 1)\n", "12: forward.cents: "},
-    {PROXY CONTROL CENTS "new.cents = BIGINT, DROP COLUMN amount\n", "9: new.cents: 'BIGINT, DROP"},
+    {PROXY CONTROL CENTS "new.cents = BIGINT, DROP COLUMN amount\n", "12: new.cents: 'BIGINT, DROP"},
     {PROXY CONTROL CENTS "reads = new\n", "12: reads: expected auto or old, not 'new'"},
     {PROXY CONTROL CENTS "on_dual_write_error = fallback\n",
      "12: on_dual_write_error = fallback: this version"},
