@@ -44,7 +44,7 @@ void session_adopted(struct session *s)
 
 void answer_ended(struct session *s, bool ok)
 {
-    if (s->pending.facts)
+    if (s->pending)
         facts_apply(s, ok);
     if (s->executing || s->preparing)
         execute_ended(s, ok);
@@ -64,7 +64,7 @@ void answer_ended(struct session *s, bool ok)
 /* An OK after DDL waits until the catalog has been read, so that the next statement meets the new one. */
 static bool hold(struct session *s, struct span packet)
 {
-    if (!(s->pending.facts & FACT_DDL))
+    if (!s->pending || !(s->pending->facts & FACT_DDL))
         return false;
     const struct control_hooks *hooks = worker_hooks(s->worker);
     uint64_t ticket = hooks->catalog_changed ? hooks->catalog_changed(hooks->ctx) : 0;

@@ -86,8 +86,8 @@ static void begin_execution(struct session *s, struct statement *st)
     send_kept(s, st);
     s->executing = st;
     count(st);
-    if (st->facts)
-        facts_pend(s, st->facts, SPAN(""));
+    if (st->changes.facts)
+        s->pending = &st->changes;
 }
 
 /* Sends the packet put together anew; `build` is the command's. */

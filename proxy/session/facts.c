@@ -34,9 +34,13 @@ void facts_set_database(struct session *s, struct span name)
         s->database_known = false;
 }
 
+static void temporary_forget(struct session *s);
+
 void facts_forget(struct session *s)
 {
     s->modes_known = s->charset_known = s->database_known = false;
+    s->sql_prepared = false;
+    temporary_forget(s);
 }
 
 void facts_from_ok(struct session *s, struct span payload)
@@ -47,48 +51,142 @@ void facts_from_ok(struct session *s, struct span payload)
         if (item.type == STATE_SCHEMA) {
             s->schema_told = true;
             facts_set_database(s, item.value);
-        } else if (item.type == STATE_VARIABLE && span_eq(item.name, SPAN("sql_mode"))) {
-            s->dialect.modes = sql_modes_of(item.value);
         } else if (item.type == STATE_VARIABLE && span_eq(item.name, SPAN("character_set_client"))) {
             s->dialect.charset = sql_charset_of(item.value);
         }
     }
 }
 
-void facts_pend(struct session *s, uint32_t facts, struct span use_database)
+/* ---- what a text changes ---- */
+
+static bool span_copy(struct span *to, struct span from)
 {
-    s->pending.facts = facts;
-    if (!(facts & FACT_USE))
+    char *p = malloc(from.len + 1);
+    if (!p)
+        return false;
+    if (from.len > 0)
+        memcpy(p, from.ptr, from.len);
+    p[from.len] = 0;
+    free((char *)to->ptr);
+    *to = (struct span){p, from.len};
+    return true;
+}
+
+void changes_free(struct changes *c)
+{
+    free((char *)c->database.ptr);
+    buf_free(&c->temporary);
+    *c = (struct changes){0};
+}
+
+bool changes_set(struct changes *c, const struct rewrite_result *r, const struct rules *rules)
+{
+    changes_free(c);
+    c->facts = r->facts;
+    if (r->temporary_count > 0)
+        c->facts |= FACT_TEMPORARY;
+    if ((r->facts & FACT_USE) && !span_copy(&c->database, r->use_database))
+        return false;
+    for (size_t i = 0; i < r->temporary_count; i++) {
+        const struct rewrite_temporary *t = &r->temporary[i];
+        buf_add_byte(&c->temporary, t->created);
+        size_t at = buf_len(&c->temporary);
+        add_u16(&c->temporary, (uint32_t)(t->db.len + 1 + t->table.len));
+        buf_add_span(&c->temporary, t->db);
+        buf_add_byte(&c->temporary, '.');
+        buf_add_span(&c->temporary, t->table);
+        if (buf_failed(&c->temporary))
+            return false;
+        char *name = buf_ptr(&c->temporary) + at + 2;
+        for (size_t k = 0; rules->fold_table_names && k < t->db.len + 1 + t->table.len; k++)
+            name[k] = (char)ascii_lower((unsigned char)name[k]);
+    }
+    return true;
+}
+
+static void temporary_drop(struct session *s, struct span name)
+{
+    for (size_t i = 0; i < s->temporary_count; i++) {
+        if (!span_eq(s->temporary[i], name))
+            continue;
+        free((char *)s->temporary[i].ptr);
+        s->temporary[i] = s->temporary[--s->temporary_count];
         return;
-    free(s->pending.database);
-    s->pending.database = malloc(use_database.len + 1);
-    s->pending.database_len = s->pending.database ? use_database.len : 0;
-    if (s->pending.database)
-        memcpy(s->pending.database, use_database.ptr, use_database.len);
+    }
+}
+
+static void temporary_add(struct session *s, struct span name)
+{
+    temporary_drop(s, name);
+    struct span *grown = realloc(s->temporary, (s->temporary_count + 1) * sizeof *grown);
+    if (!grown)
+        return;
+    s->temporary = grown;
+    grown[s->temporary_count] = (struct span){NULL, 0};
+    if (span_copy(&grown[s->temporary_count], name))
+        s->temporary_count++;
+}
+
+/* After an error it is not known which of several tables were made. One that is taken for a base table though
+ * a temporary one hides it gives an error at worst; the other way round a write would miss its new columns.
+ */
+static void temporary_apply(struct session *s, const struct buf *pieces, bool ok)
+{
+    struct reader r = reader_of(buf_span(pieces));
+    while (reader_left(&r) > 0) {
+        bool created = read_u8(&r);
+        struct span name = read_bytes(&r, read_u16(&r));
+        if (created && ok)
+            temporary_add(s, name);
+        else if (!created)
+            temporary_drop(s, name);
+    }
+}
+
+static void temporary_forget(struct session *s)
+{
+    while (s->temporary_count > 0)
+        free((char *)s->temporary[--s->temporary_count].ptr);
 }
 
 void facts_apply(struct session *s, bool ok)
 {
-    uint32_t facts = s->pending.facts;
-    s->pending.facts = 0;
-    if (facts & FACT_MODES)
+    const struct changes *c = s->pending;
+    s->pending = NULL;
+    if (c->facts & FACT_MODES)
         s->modes_known = s->charset_known = false;
+    if (c->facts & FACT_TEMPORARY)
+        temporary_apply(s, &c->temporary, ok);
     /* With session tracking the server itself has said which database it is by now, unless that was turned
      * off. */
-    if ((facts & FACT_USE) && !s->schema_told) {
-        if (ok && s->pending.database)
-            facts_set_database(s, (struct span){s->pending.database, s->pending.database_len});
+    if ((c->facts & FACT_USE) && !s->schema_told) {
+        if (ok && c->database.ptr)
+            facts_set_database(s, c->database);
         else
             s->database_known = false;
     }
     s->schema_told = false;
 }
 
+void facts_set_modes(struct session *s, struct span sql_mode, struct span charset)
+{
+    s->dialect.modes = sql_modes_of(sql_mode);
+    s->dialect.charset = sql_charset_of(charset);
+    free(s->sql_mode);
+    free(s->charset);
+    s->sql_mode = strndup(sql_mode.ptr, sql_mode.len);
+    s->charset = strndup(charset.ptr, charset.len);
+    s->modes_known = s->charset_known = s->sql_mode && s->charset;
+}
+
 void facts_free(struct session *s)
 {
-    free(s->pending.database);
-    free(s->database);
+    changes_free(&s->text_changes);
+    temporary_forget(s);
     free(s->temporary);
+    free(s->database);
+    free(s->sql_mode);
+    free(s->charset);
 }
 
 struct rewrite_session facts_rewrite_session(struct session *s, const struct rules *rules, bool prepared)
@@ -100,6 +198,7 @@ struct rewrite_session facts_rewrite_session(struct session *s, const struct rul
         .temporary_tables = s->temporary,
         .temporary_count = s->temporary_count,
         .prepared = prepared,
+        .sql_prepared = s->sql_prepared,
     };
 }
 

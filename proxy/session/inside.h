@@ -65,11 +65,11 @@ struct channel {
                            of one callback */
 };
 
-/* What a command may change in the session when it has succeeded. */
-struct pending {
-    uint32_t facts; /* FACT_… */
-    char *database; /* malloc'ed: the default database that it chooses; NULL: none */
-    size_t database_len;
+/* What a text changes in the session once it has run. */
+struct changes {
+    uint32_t facts;       /* FACT_… */
+    struct span database; /* malloc'ed: FACT_USE, the default database that it chooses */
+    struct buf temporary; /* FACT_TEMPORARY: pieces of (created 1, length 2, "db.table") */
 };
 
 struct own_command;
@@ -108,10 +108,10 @@ struct session {
     bool send_joined;   /* the packet that passes has the full length: another follows */
     uint8_t renumber;   /* added to the sequence ids of the answer */
     size_t joined; /* the packet at the head of client.in is joined to this payload length; 0: it is not */
-    struct pending pending;
-    struct statement *preparing; /* the COM_STMT_PREPARE under way (owned) */
-    struct statement *renewing;  /* the one that `preparing` will stand behind; in `statements` */
-    struct statement *executing; /* whose answer is under way; in `statements` */
+    struct changes text_changes;   /* of a COM_QUERY or COM_INIT_DB */
+    const struct changes *pending; /* of the command under way: text_changes or a statement's; NULL: none */
+    struct statement *preparing;   /* the COM_STMT_PREPARE under way (owned) */
+    struct statement *executing;   /* whose answer is under way; in `statements` */
     const struct own_command *own;
     struct buf own_error; /* ERR payload that the proxy's own command got; answers the client's command */
     struct buf held;      /* STATE_HOLD: the packet */
@@ -120,14 +120,16 @@ struct session {
     /* What is known of the backend's session */
     uint16_t status;   /* flags, from the last OK or EOF */
     bool status_stale; /* an ERR came since, which carries none */
+    bool sql_prepared; /* PREPARE … FROM was seen with something in it that matters */
     bool schema_told;  /* the answer under way said which database is the default now */
     bool asked;        /* the modes were asked for this command already */
     bool modes_known, charset_known, database_known;
     struct sql_dialect dialect;
     char *database; /* malloc'ed, or NULL: none */
     size_t database_len;
-    struct span *temporary; /* malloc'ed "db.table"s; NULL: none */
+    struct span *temporary; /* malloc'ed array of malloc'ed "db.table"s */
     size_t temporary_count;
+    char *sql_mode, *charset; /* malloc'ed: as the server last said; NULL: it never was asked */
 
     struct generation *pin;
     uint64_t pinned_at; /* milliseconds of the coarse monotonic clock */
@@ -136,6 +138,7 @@ struct session {
     uint32_t last_prepared; /* the client's id; statement id -1 means it */
     uint8_t own_step;       /* for the own command under way */
     uint32_t own_columns;
+    struct renewal *renewal; /* a statement is being prepared anew (owned) */
 };
 
 /* What the sessions of one worker share. */
@@ -255,10 +258,16 @@ void facts_status(struct session *s, uint16_t status);
 void facts_set_database(struct session *s, struct span name);
 void facts_forget(struct session *s); /* modes, character set and database are unknown */
 
-/* What a text will change once it has run; and that it ran. */
-void facts_pend(struct session *s, uint32_t facts, struct span use_database);
+/* The command under way has its answer: what it changes is known now. */
 void facts_apply(struct session *s, bool ok);
 void facts_free(struct session *s);
+
+/* Remembers sql_mode and character set as the server said them. */
+void facts_set_modes(struct session *s, struct span sql_mode, struct span charset);
+
+/* What a text changes. *c must be empty or hold what an earlier text changes. false: out of memory. */
+bool changes_set(struct changes *c, const struct rewrite_result *r, const struct rules *rules);
+void changes_free(struct changes *c);
 
 /* What the rewriter has to know. */
 struct rewrite_session facts_rewrite_session(struct session *s, const struct rules *rules, bool prepared);
@@ -299,8 +308,10 @@ session_bytes prepare_begin, execute_begin, bulk_begin, long_data_begin, stateme
 enum text_plan { TEXT_FORWARD, TEXT_SEND, TEXT_REFUSE, TEXT_WAIT };
 
 /* What becomes of a text under the pinned rules. TEXT_WAIT: an own command was begun, try again after it.
+ * `as`: the statement whose dialect and database the text is read by; NULL: the session's.
  * The result is in the worker's arena until the next call. */
-enum text_plan text_decide(struct session *s, struct span text, bool prepared, struct rewrite_result *out);
+enum text_plan text_decide(struct session *s, struct span text, const struct statement *as, bool prepared,
+                           struct rewrite_result *out);
 
 /* A packet of PREPARE's answer that the client must see otherwise, or that must be remembered. */
 void prepare_answer(struct session *s, enum track_event ev, struct span packet);

@@ -94,9 +94,7 @@ static void modes_packet(struct session *s, struct span payload)
     struct span modes = row_value(&r), charset = row_value(&r), database = row_value(&r);
     if (r.failed)
         return;
-    s->dialect.modes = sql_modes_of(modes);
-    s->dialect.charset = sql_charset_of(charset);
-    s->modes_known = s->charset_known = true;
+    facts_set_modes(s, modes, charset);
     facts_set_database(s, database);
 }
 

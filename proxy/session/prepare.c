@@ -1,4 +1,4 @@
-/* COM_STMT_PREPARE, its answer, and preparing anew when the generation has moved.
+/* COM_STMT_PREPARE and its answer.
  *
  * What the client is told of a statement is the original's: where the rewritten text has its markers in other
  * numbers, PREPARE_OK's count and the parameters' definitions are put right in the answer. */
@@ -8,21 +8,16 @@
 
 #include "proxy/sql/arena.h"
 
-#define ERROR_CHANGED 1105
-
 /* ---- a statement to be ---- */
 
-/* What a statement becomes from what the rewriter said of it. NULL: out of memory. */
-static struct statement *statement_of(struct session *s, struct span text, enum text_plan plan,
-                                      const struct rewrite_result *r)
+struct statement *statement_of(struct session *s, struct span text, enum text_plan plan,
+                               const struct rewrite_result *r)
 {
     struct statement *st = statement_new(text, plan == TEXT_SEND ? r->text : text);
     if (!st)
         return NULL;
     st->serial = generation_serial(s->pin);
-    st->facts = r->facts;
     st->touches = r->touches;
-    st->dialect = s->dialect;
     if (plan == TEXT_SEND && r->param_map) {
         st->params = (uint16_t)r->param_count;
         st->map = malloc((r->out_param_count + 1) * sizeof *st->map);
@@ -32,15 +27,26 @@ static struct statement *statement_of(struct session *s, struct span text, enum 
         }
         memcpy(st->map, r->param_map, r->out_param_count * sizeof *st->map);
     }
-    if (s->database_len > 0) {
-        st->database = (struct span){malloc(s->database_len), s->database_len};
-        if (st->database.ptr)
-            memcpy((char *)st->database.ptr, s->database, s->database_len);
-        else
-            st->database.len = 0;
+    if (!changes_set(&st->changes, r, generation_snapshot(s->pin)->rules)) {
+        statement_free(st);
+        return NULL;
     }
     statement_counts(st, r);
     return st;
+}
+
+/* Remembers what the text is read under by the server, for when it is prepared anew. */
+static bool remember_context(const struct session *s, struct statement *st)
+{
+    if (!st->touches || !s->sql_mode || !s->charset)
+        return true;
+    st->dialect = s->dialect;
+    st->sql_mode = strdup(s->sql_mode);
+    st->charset = strdup(s->charset);
+    st->database = (struct span){malloc(s->database_len + 1), s->database_len};
+    if (s->database_len > 0 && st->database.ptr)
+        memcpy((char *)st->database.ptr, s->database, s->database_len);
+    return st->sql_mode && st->charset && st->database.ptr;
 }
 
 size_t prepare_begin(struct session *s, char *bytes, size_t len)
@@ -52,7 +58,7 @@ size_t prepare_begin(struct session *s, char *bytes, size_t len)
     if (!g.payload.ptr)
         return 0;
     struct span text = {g.payload.ptr + 1, g.payload.len - 1};
-    enum text_plan plan = text_decide(s, text, true, &r);
+    enum text_plan plan = text_decide(s, text, NULL, true, &r);
     if (plan == TEXT_WAIT)
         return 0;
     s->last_prepared = 0;
@@ -62,7 +68,7 @@ size_t prepare_begin(struct session *s, char *bytes, size_t len)
         return g.size;
     }
     s->preparing = statement_of(s, text, plan, &r);
-    if (!s->preparing) {
+    if (!s->preparing || !remember_context(s, s->preparing)) {
         session_end(s, "out of memory");
         return 0;
     }
@@ -174,92 +180,4 @@ void execute_ended(struct session *s, bool ok)
     statement_forget_longs(s, st);
     if (ok)
         st->types_sent = true;
-}
-
-/* ---- preparing anew ---- */
-
-static void renew_packet(struct session *s, struct span payload)
-{
-    (void)payload;
-    if (s->tracker.kind != KIND_PREPARED)
-        return;
-    struct statement *fresh = s->preparing;
-    fresh->backend_id = s->tracker.stmt_id;
-    fresh->out_params = s->tracker.params;
-    fresh->columns = (uint16_t)s->tracker.columns;
-}
-
-static void close_backend_statement(struct session *s, uint32_t id)
-{
-    struct buf *out = channel_out(&s->backend);
-    size_t at = packet_begin(out);
-    buf_add_byte(out, COM_STMT_CLOSE);
-    add_u32(out, id);
-    packet_end(out, at, 0);
-}
-
-/* What the client was told of the statement must still be true. */
-static bool same_shape(const struct statement *st, const struct statement *fresh)
-{
-    uint32_t params = fresh->map ? fresh->params : fresh->out_params;
-    return params == st->params && fresh->columns == st->columns;
-}
-
-static void renew_done(struct session *s, bool ok)
-{
-    struct statement *fresh = s->preparing, *st = s->renewing;
-    s->preparing = s->renewing = NULL;
-    if (ok && same_shape(st, fresh)) {
-        close_backend_statement(s, st->backend_id);
-        statement_take(st, fresh);
-        return;
-    }
-    if (ok) {
-        close_backend_statement(s, fresh->backend_id);
-        buf_reset(&s->own_error);
-        buf_add_byte(&s->own_error, 0xff);
-        add_u16(&s->own_error, ERROR_CHANGED);
-        buf_add_str(&s->own_error, "#HY000crossfade: the statement has other parameters or columns since the "
-                                   "phase changed; prepare it again");
-    }
-    statement_free(fresh);
-}
-
-bool statement_stale(struct session *s, const struct statement *st)
-{
-    if (st->pin) /* stays what it is until it is executed */
-        return false;
-    return st->serial != (s->pin ? generation_serial(s->pin) : worker_newest_serial(s->worker));
-}
-
-enum renew statement_renew(struct session *s, struct statement *st, struct rewrite_result *r)
-{
-    static const struct own_command renew = {"prepare anew", ANSWER_PREPARE, renew_packet, renew_done};
-    if (buf_len(&s->own_error) > 0)
-        return RENEW_FAILED;
-    enum text_plan plan = text_decide(s, st->text, true, r);
-    if (plan == TEXT_WAIT)
-        return RENEW_WAIT;
-    if (plan == TEXT_REFUSE)
-        return RENEW_REFUSED;
-    struct statement *fresh = statement_of(s, st->text, plan, r);
-    if (!fresh) {
-        session_end(s, "out of memory");
-        return RENEW_WAIT;
-    }
-    if (span_eq(fresh->sent, st->sent)) {
-        st->serial = fresh->serial;
-        st->touches = fresh->touches;
-        st->facts = fresh->facts;
-        free(st->counts);
-        st->counts = fresh->counts;
-        st->count_count = fresh->count_count;
-        fresh->counts = NULL;
-        statement_free(fresh);
-        return RENEW_READY;
-    }
-    s->preparing = fresh;
-    s->renewing = st;
-    own_begin(s, &renew, SPAN("\x16"), fresh->sent);
-    return RENEW_WAIT;
 }

@@ -37,6 +37,9 @@ void statement_free(struct statement *st)
     free_sent(st);
     free((char *)st->text.ptr);
     free((char *)st->database.ptr);
+    free(st->sql_mode);
+    free(st->charset);
+    changes_free(&st->changes);
     free(st->map);
     free(st->types);
     free(st->longs);
@@ -63,7 +66,9 @@ void statement_take(struct statement *st, struct statement *from)
     st->backend_id = from->backend_id;
     st->out_params = from->out_params;
     st->serial = from->serial;
-    st->facts = from->facts;
+    changes_free(&st->changes);
+    st->changes = from->changes;
+    from->changes = (struct changes){0};
     st->touches = from->touches;
     st->types_sent = false;
     st->kept_sent = 0;
@@ -199,6 +204,7 @@ void statements_clear(struct session *s)
     free(t->buckets);
     *t = (struct statements){NULL, 0, 0};
     statement_free(s->preparing);
-    s->preparing = s->executing = s->renewing = NULL;
+    s->preparing = s->executing = NULL;
+    renewal_free(s);
     s->last_prepared = 0;
 }

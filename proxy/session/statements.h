@@ -22,27 +22,33 @@ struct statement {
     uint16_t params, columns; /* as the client was told */
     uint16_t out_params;      /* of the backend's statement */
     uint64_t serial;          /* generation_serial() that `sent` was made under */
-    uint32_t facts;
-    bool touches;           /* names a migrated table */
-    bool types_sent;        /* the backend's statement has been told the types */
-    bool types_known;       /* `types` is filled */
-    bool long_data;         /* some was sent since the last execution: the backend's statement must stay */
-    struct span text;       /* malloc'ed: as the client wrote it */
-    struct span sent;       /* malloc'ed, or the same as text: as the backend has it */
-    uint32_t *map;          /* for each of out_params the client's index; NULL: one to one */
-    unsigned char *types;   /* 2 * params */
-    unsigned char *longs;   /* bitmap over params: sent as long data since the last execution; NULL: none */
-    struct buf kept;        /* that data, to give it to another backend statement; see keep_long() */
-    size_t kept_sent;       /* how much of it the backend's statement has */
-    struct generation *pin; /* while there is more long data than is kept: the backend's statement stays */
-    struct sql_dialect dialect; /* and database: what the text was prepared under */
-    struct span database;
+    struct changes changes;   /* by each execution */
+    bool touches;             /* names a migrated table */
+    bool types_sent;          /* the backend's statement has been told the types */
+    bool types_known;         /* `types` is filled */
+    bool long_data;           /* some was sent since the last execution: the backend's statement must stay */
+    struct span text;         /* malloc'ed: as the client wrote it */
+    struct span sent;         /* malloc'ed, or the same as text: as the backend has it */
+    uint32_t *map;            /* for each of out_params the client's index; NULL: one to one */
+    unsigned char *types;     /* 2 * params */
+    unsigned char *longs;     /* bitmap over params: sent as long data since the last execution; NULL: none */
+    struct buf kept;          /* that data, to give it to another backend statement; see keep_long() */
+    size_t kept_sent;         /* how much of it the backend's statement has */
+    struct generation *pin;   /* while there is more long data than is kept: the backend's statement stays */
+    /* What the text was prepared under, and is prepared anew under: */
+    struct sql_dialect dialect;
+    struct span database;     /* malloc'ed */
+    char *sql_mode, *charset; /* malloc'ed; NULL where it touches no migration */
     struct statement_count *counts;
     size_t count_count;
 };
 
 /* A new one with copies of both texts; `sent` may equal `text`. NULL: out of memory. */
 struct statement *statement_new(struct span text, struct span sent);
+
+/* What the rewriter made of a text that is to be prepared (text_decide()). NULL: out of memory. */
+struct statement *statement_of(struct session *s, struct span text, enum text_plan plan,
+                               const struct rewrite_result *r);
 
 /* Its pin, if any, must have been given back. */
 void statement_free(struct statement *st);
@@ -71,6 +77,9 @@ enum renew statement_renew(struct session *s, struct statement *st, struct rewri
 
 /* Whether statement_renew() has something to do. */
 bool statement_stale(struct session *s, const struct statement *st);
+
+/* Drops a renewal that the session's end leaves half done. */
+void renewal_free(struct session *s);
 
 /* text.c: answers with the error of a refused statement. */
 void text_refuse(struct session *s, const struct rewrite_result *r, size_t parts);

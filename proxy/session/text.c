@@ -5,7 +5,8 @@
 
 #define ERROR_REFUSED 1105
 
-enum text_plan text_decide(struct session *s, struct span text, bool prepared, struct rewrite_result *out)
+enum text_plan text_decide(struct session *s, struct span text, const struct statement *as, bool prepared,
+                           struct rewrite_result *out)
 {
     const struct rules *rules = session_pin(s);
     *out = (struct rewrite_result){.verdict = REWRITE_UNCHANGED};
@@ -14,6 +15,10 @@ enum text_plan text_decide(struct session *s, struct span text, bool prepared, s
         return TEXT_FORWARD;
     }
     struct rewrite_session rs = facts_rewrite_session(s, rules, prepared);
+    if (as && as->sql_mode) {
+        rs.dialect = as->dialect;
+        rs.database = as->database;
+    }
     if (!rewrite_wanted(&rs, text))
         return TEXT_FORWARD;
     arena_reset(s->shared->arena);
@@ -22,6 +27,7 @@ enum text_plan text_decide(struct session *s, struct span text, bool prepared, s
         own_ask_modes(s);
         return TEXT_WAIT;
     }
+    s->sql_prepared |= (out->facts & FACT_PREPARED) != 0;
     switch (out->verdict) {
     case REWRITE_UNREWRITABLE:
         return TEXT_REFUSE;
@@ -57,7 +63,7 @@ size_t query_begin(struct session *s, char *bytes, size_t len)
     if (!g.payload.ptr)
         return 0;
     struct span text = {g.payload.ptr + 1, g.payload.len - 1};
-    enum text_plan plan = text_decide(s, text, false, &r);
+    enum text_plan plan = text_decide(s, text, NULL, false, &r);
     if (plan == TEXT_WAIT)
         return 0;
     facts_count(&r);
@@ -65,8 +71,13 @@ size_t query_begin(struct session *s, char *bytes, size_t len)
         text_refuse(s, &r, g.parts);
         return g.size;
     }
-    if (r.facts)
-        facts_pend(s, r.facts, r.use_database);
+    if (r.facts) {
+        if (!changes_set(&s->text_changes, &r, generation_snapshot(s->pin)->rules)) {
+            session_end(s, "out of memory");
+            return 0;
+        }
+        s->pending = &s->text_changes;
+    }
     if (plan == TEXT_SEND)
         command_send(s, SPAN("\x03"), r.text, g.parts);
     else if (g.parts > 1) /* joined, so it must be split again */
@@ -81,6 +92,11 @@ size_t init_db_begin(struct session *s, char *bytes, size_t len)
     uint32_t n = get_u24(bytes);
     if (len - PACKET_HEADER < n)
         return 0;
-    facts_pend(s, FACT_USE, (struct span){bytes + PACKET_HEADER + 1, n - 1});
+    struct rewrite_result use = {.facts = FACT_USE, .use_database = {bytes + PACKET_HEADER + 1, n - 1}};
+    if (!changes_set(&s->text_changes, &use, NULL)) {
+        session_end(s, "out of memory");
+        return 0;
+    }
+    s->pending = &s->text_changes;
     return command_forward(s, bytes, len);
 }

@@ -1,0 +1,255 @@
+/* Preparing a statement anew, when the generation has moved and its text comes out differently.
+ *
+ * It is prepared under what it was first prepared under: where the session has another sql_mode, character
+ * set or default database by now, these are set, and set back behind it. All of it are own commands (own.c),
+ * so the client sees nothing of it:
+ *
+ *   [SET old modes] ─▶ [use old database] ─▶ PREPARE ─▶ [use the session's database] ─▶ [SET its modes] */
+#include "proxy/session/statements.h"
+
+#include <stdlib.h>
+
+#define ERROR_CHANGED 1105
+
+struct renewal {
+    struct statement *st;     /* in the session's table */
+    struct statement *fresh;  /* owned: what is to stand behind it */
+    unsigned step;            /* index into `steps` */
+    bool modes, database;     /* whether they must be changed for it */
+    bool prepared;            /* fresh has a backend statement */
+    char *sql_mode, *charset; /* the session's, malloc'ed, to set back */
+    struct span session_database;
+};
+
+static void next_step(struct session *s);
+
+void renewal_free(struct session *s)
+{
+    struct renewal *r = s->renewal;
+    if (!r)
+        return;
+    s->renewal = NULL;
+    statement_free(r->fresh);
+    free(r->sql_mode);
+    free(r->charset);
+    free((char *)r->session_database.ptr);
+    free(r);
+}
+
+/* ---- what the steps send ---- */
+
+/* SET of both; the values are the server's own words, which hold nothing that must be escaped. */
+static void send_modes(struct session *s, const struct own_command *own, const char *sql_mode,
+                       const char *charset)
+{
+    struct buf text = BUF_INIT;
+    buf_printf(&text, "SET sql_mode='%s',character_set_client=%s", sql_mode, charset);
+    own_begin(s, own, SPAN("\x03"), buf_span(&text));
+    buf_free(&text);
+}
+
+/* Behind the statement everything must be as the client left it. */
+static void back_done(struct session *s, bool ok)
+{
+    if (ok)
+        next_step(s);
+    else
+        session_end(s, "the session's modes could not be set back");
+}
+
+/* Before it, a failure is an answer: the PREPARE is left out. */
+static void there_done(struct session *s, bool ok)
+{
+    if (ok)
+        next_step(s);
+    else
+        session_end(s, "a statement's modes could not be set");
+}
+
+static bool modes_there(struct session *s)
+{
+    static const struct own_command own = {"set a statement's modes", ANSWER_RESULTS, NULL, there_done};
+    if (s->renewal->modes)
+        send_modes(s, &own, s->renewal->st->sql_mode, s->renewal->st->charset);
+    return s->renewal->modes;
+}
+
+static bool modes_back(struct session *s)
+{
+    static const struct own_command own = {"set the modes back", ANSWER_RESULTS, NULL, back_done};
+    if (s->renewal->modes)
+        send_modes(s, &own, s->renewal->sql_mode, s->renewal->charset);
+    return s->renewal->modes;
+}
+
+static bool database_there(struct session *s)
+{
+    static const struct own_command own = {"use a statement's database", ANSWER_OK, NULL, there_done};
+    if (s->renewal->database)
+        own_begin(s, &own, SPAN("\x02"), s->renewal->st->database);
+    return s->renewal->database;
+}
+
+static bool database_back(struct session *s)
+{
+    static const struct own_command own = {"use the database again", ANSWER_OK, NULL, back_done};
+    if (s->renewal->database)
+        own_begin(s, &own, SPAN("\x02"), s->renewal->session_database);
+    return s->renewal->database;
+}
+
+static void prepare_packet(struct session *s, struct span payload)
+{
+    (void)payload;
+    if (s->tracker.kind != KIND_PREPARED)
+        return;
+    struct statement *fresh = s->renewal->fresh;
+    fresh->backend_id = s->tracker.stmt_id;
+    fresh->out_params = s->tracker.params;
+    fresh->columns = (uint16_t)s->tracker.columns;
+}
+
+/* An error stays in s->own_error, and answers the client's command in the end. */
+static void prepare_done(struct session *s, bool ok)
+{
+    struct renewal *r = s->renewal;
+    r->prepared = ok;
+    if (!ok && (r->modes || r->database)) { /* own commands to come would forget the error */
+        struct buf keep = s->own_error;
+        s->own_error = BUF_INIT;
+        r->fresh->kept = keep;
+    }
+    next_step(s);
+}
+
+static bool prepare(struct session *s)
+{
+    static const struct own_command own = {"prepare anew", ANSWER_PREPARE, prepare_packet, prepare_done};
+    own_begin(s, &own, SPAN("\x16"), s->renewal->fresh->sent);
+    return true;
+}
+
+/* ---- the sequence ---- */
+
+static void close_backend_statement(struct session *s, uint32_t id)
+{
+    struct buf *out = channel_out(&s->backend);
+    size_t at = packet_begin(out);
+    buf_add_byte(out, COM_STMT_CLOSE);
+    add_u32(out, id);
+    packet_end(out, at, 0);
+}
+
+/* What the client was told of the statement must still be true. */
+static bool same_shape(const struct statement *st, const struct statement *fresh)
+{
+    uint32_t params = fresh->map ? fresh->params : fresh->out_params;
+    return params == st->params && fresh->columns == st->columns;
+}
+
+static void finish(struct session *s)
+{
+    struct renewal *r = s->renewal;
+    if (r->prepared && same_shape(r->st, r->fresh)) {
+        close_backend_statement(s, r->st->backend_id);
+        statement_take(r->st, r->fresh);
+        r->fresh = NULL;
+    } else if (r->prepared) {
+        close_backend_statement(s, r->fresh->backend_id);
+        buf_reset(&s->own_error);
+        buf_add_byte(&s->own_error, 0xff);
+        add_u16(&s->own_error, ERROR_CHANGED);
+        buf_add_str(&s->own_error, "#HY000crossfade: the statement has other parameters or columns since the "
+                                   "phase changed; prepare it again");
+    } else if (buf_len(&r->fresh->kept) > 0) {
+        buf_free(&s->own_error);
+        s->own_error = r->fresh->kept;
+        r->fresh->kept = BUF_INIT;
+    }
+    renewal_free(s);
+}
+
+/* Goes on to the next step that has something to send; behind the last one the statement is renewed, and the
+ * client's command is tried again by who called. */
+static void next_step(struct session *s)
+{
+    static bool (*const steps[])(struct session * s) = {modes_there, database_there, prepare, database_back,
+                                                        modes_back};
+    struct renewal *r = s->renewal;
+    while (r->step < sizeof steps / sizeof steps[0])
+        if (steps[r->step++](s))
+            return;
+    finish(s);
+}
+
+/* Whether session and statement differ in what the server reads a text by. */
+static bool begin(struct session *s, struct statement *st, struct statement *fresh)
+{
+    struct renewal *r = calloc(1, sizeof *r);
+    if (!r) {
+        statement_free(fresh);
+        return false;
+    }
+    s->renewal = r;
+    r->st = st;
+    r->fresh = fresh;
+    if (st->sql_mode && s->sql_mode && s->charset) {
+        r->modes = strcmp(st->sql_mode, s->sql_mode) != 0 || strcmp(st->charset, s->charset) != 0;
+        r->sql_mode = strdup(s->sql_mode);
+        r->charset = strdup(s->charset);
+        if (!r->sql_mode || !r->charset)
+            return false;
+    }
+    struct span now = {s->database, s->database_len};
+    /* Without a default database there would be no way back; and a text prepared without one names all. */
+    if (st->database.len > 0 && now.len > 0 && !span_eq(st->database, now)) {
+        r->database = true;
+        r->session_database = (struct span){malloc(now.len), now.len};
+        if (!r->session_database.ptr)
+            return false;
+        memcpy((char *)r->session_database.ptr, now.ptr, now.len);
+    }
+    next_step(s);
+    return true;
+}
+
+bool statement_stale(struct session *s, const struct statement *st)
+{
+    if (st->pin) /* stays what it is until it is executed */
+        return false;
+    return st->serial != (s->pin ? generation_serial(s->pin) : worker_newest_serial(s->worker));
+}
+
+/* The text came out as the backend has it: only what is noted of it may be new. */
+static void refresh(struct statement *st, struct statement *fresh)
+{
+    st->serial = fresh->serial;
+    st->touches = fresh->touches;
+    changes_free(&st->changes);
+    st->changes = fresh->changes;
+    fresh->changes = (struct changes){0};
+    free(st->counts);
+    st->counts = fresh->counts;
+    st->count_count = fresh->count_count;
+    fresh->counts = NULL;
+    statement_free(fresh);
+}
+
+enum renew statement_renew(struct session *s, struct statement *st, struct rewrite_result *r)
+{
+    if (buf_len(&s->own_error) > 0)
+        return RENEW_FAILED;
+    enum text_plan plan = text_decide(s, st->text, st, true, r);
+    if (plan == TEXT_WAIT)
+        return RENEW_WAIT;
+    if (plan == TEXT_REFUSE)
+        return RENEW_REFUSED;
+    struct statement *fresh = statement_of(s, st->text, plan, r);
+    if (fresh && span_eq(fresh->sent, st->sent)) {
+        refresh(st, fresh);
+        return RENEW_READY;
+    }
+    if (!fresh || !begin(s, st, fresh))
+        session_end(s, "out of memory");
+    return RENEW_WAIT;
+}
