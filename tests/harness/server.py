@@ -55,7 +55,7 @@ class Server(Process):
 
     def _install(self):
         command = ["mariadb-install-db", "--no-defaults", f"--user={getpass.getuser()}", f"--datadir={self.data}",
-                   "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve",
+                   "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve", "--force",
                    "--innodb-log-file-size=64M", f"--tmpdir={self.temporary}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
