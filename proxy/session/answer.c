@@ -4,6 +4,9 @@
 
 #include <time.h>
 
+#define ERROR_REPREPARE 1615 /* the statement's tables changed too often while the server prepared it anew   \
+                              */
+
 /* ---- pins ---- */
 
 bool session_unruled(const struct session *s)
@@ -53,7 +56,7 @@ void answer_ended(struct session *s, bool ok)
         facts_forget(s);
     }
     s->renumber = 0;
-    s->asked = false;
+    s->asked = s->tried_again = false;
     session_unpin(s);
     session_move(s, STATE_READY);
     session_adopted(s);
@@ -151,6 +154,8 @@ size_t answer_from_backend(struct session *s, char *bytes, size_t len)
         return used;
     case TRACK_END:
         note(s, packet);
+        if (s->tracker.kind == KIND_ERR && s->tracker.error == ERROR_REPREPARE && execute_again(s))
+            return used;
         if (hold(s, packet))
             return used;
         pass_packet(s, packet);

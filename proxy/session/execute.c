@@ -10,6 +10,7 @@
 #include "protocol/execute.h"
 
 #define KEPT_MAX  (1024 * 1024) /* long data that is kept for a statement */
+#define AGAIN_MAX 4096          /* an execution's packet that is kept until its answer comes */
 #define KEPT_HEAD 6             /* of each piece: length 4, parameter 2 */
 
 /* The statement that the command names, once its id has come; false: wait. */
@@ -118,6 +119,34 @@ static size_t send_built(struct session *s, struct statement *st, char *bytes, s
     return g.size;
 }
 
+/* Keeps a copy of the client's packet, if it is all there and small. */
+static void keep_again(struct session *s, const char *bytes, size_t len)
+{
+    size_t size = PACKET_HEADER + get_u24(bytes);
+    buf_free(&s->again);
+    if (!s->tried_again && size <= AGAIN_MAX && size <= len)
+        buf_add(&s->again, bytes, size);
+}
+
+bool execute_again(struct session *s)
+{
+    struct statement *st = s->executing;
+    if (!st || st->pin || s->tracker.rows_began || buf_len(&s->again) == 0)
+        return false;
+    buf_add_span(&s->again, buf_span(&s->client.in));
+    if (buf_failed(&s->again))
+        return false;
+    buf_free(&s->client.in);
+    s->client.in = s->again;
+    s->again = BUF_INIT;
+    s->executing = NULL;
+    s->pending = NULL;
+    s->tried_again = st->lost = true;
+    st->kept_sent = 0;
+    session_move(s, STATE_READY);
+    return true;
+}
+
 /* Sends a packet that was gathered on the way and joined: it must be split again. */
 static size_t send_joined(struct session *s, char *bytes, size_t len)
 {
@@ -151,6 +180,7 @@ size_t execute_begin(struct session *s, char *bytes, size_t len)
     if (statement_stale(s, st) && !renewed(s, st, bytes, len, true, &used))
         return used;
     session_pin(s);
+    keep_again(s, bytes, len);
     const unsigned char *types = execute_types(payload, st->params);
     if (st->map || (st->params > 0 && !types && !st->types_sent && st->types_known))
         return send_built(s, st, bytes, len, execute_build);

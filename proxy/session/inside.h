@@ -113,6 +113,8 @@ struct session {
     struct statement *preparing;   /* the COM_STMT_PREPARE under way (owned) */
     struct statement *executing;   /* whose answer is under way; in `statements` */
     const struct own_command *own;
+    struct buf again; /* the client's COM_STMT_EXECUTE, to be tried again when the backend answers 1615 */
+    bool tried_again;
     struct buf own_error; /* ERR payload that the proxy's own command got; answers the client's command */
     struct buf held;      /* STATE_HOLD: the packet */
     uint64_t ticket;      /* STATE_HOLD: what it waits for */
@@ -316,6 +318,10 @@ enum text_plan text_decide(struct session *s, struct span text, const struct sta
 /* A packet of PREPARE's answer that the client must see otherwise, or that must be remembered. */
 void prepare_answer(struct session *s, enum track_event ev, struct span packet);
 void execute_ended(struct session *s, bool ok);
+
+/* The backend says that the statement must be prepared anew: lets the client's command be tried again behind
+ * this. false: that was done already, or the command is not there any more; the client gets the error. */
+bool execute_again(struct session *s);
 void statements_clear(struct session *s);
 
 #endif

@@ -178,6 +178,7 @@ void execute_ended(struct session *s, bool ok)
     if (!st)
         return;
     statement_forget_longs(s, st);
+    buf_free(&s->again);
     if (ok)
         st->types_sent = true;
 }

@@ -217,7 +217,7 @@ bool statement_stale(struct session *s, const struct statement *st)
 {
     if (st->pin) /* stays what it is until it is executed */
         return false;
-    return st->serial != (s->pin ? generation_serial(s->pin) : worker_newest_serial(s->worker));
+    return st->lost || st->serial != (s->pin ? generation_serial(s->pin) : worker_newest_serial(s->worker));
 }
 
 /* The text came out as the backend has it: only what is noted of it may be new. */
@@ -245,7 +245,7 @@ enum renew statement_renew(struct session *s, struct statement *st, struct rewri
     if (plan == TEXT_REFUSE)
         return RENEW_REFUSED;
     struct statement *fresh = statement_of(s, st->text, plan, r);
-    if (fresh && span_eq(fresh->sent, st->sent)) {
+    if (fresh && !st->lost && span_eq(fresh->sent, st->sent)) {
         refresh(st, fresh);
         return RENEW_READY;
     }

@@ -143,6 +143,7 @@ static void session_free(struct session *s)
     free(s->program);
     buf_free(&s->own_error);
     buf_free(&s->held);
+    buf_free(&s->again);
     free(s);
     /* the worker's count falls behind the last use of what the session was */
 }

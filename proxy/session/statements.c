@@ -70,7 +70,7 @@ void statement_take(struct statement *st, struct statement *from)
     st->changes = from->changes;
     from->changes = (struct changes){0};
     st->touches = from->touches;
-    st->types_sent = false;
+    st->types_sent = st->lost = false;
     st->kept_sent = 0;
     statement_free(from);
 }

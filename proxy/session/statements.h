@@ -25,6 +25,7 @@ struct statement {
     struct changes changes;   /* by each execution */
     bool touches;             /* names a migrated table */
     bool types_sent;          /* the backend's statement has been told the types */
+    bool lost;                /* the backend cannot use its statement any more: prepare it anew in any case */
     bool types_known;         /* `types` is filled */
     bool long_data;           /* some was sent since the last execution: the backend's statement must stay */
     struct span text;         /* malloc'ed: as the client wrote it */

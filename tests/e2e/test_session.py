@@ -1,0 +1,211 @@
+"""What a session keeps in mind of the backend's, and how it asks: modes, databases, temporary tables, its own
+commands between the client's."""
+
+import socket
+import threading
+
+import pytest
+from harness import Client, wait_until
+from harness.wire import MAX_PAYLOAD, Wire
+
+COM_STMT_EXECUTE = 0x17
+NEED_REPREPARE = 1615
+
+
+@pytest.fixture
+def dual(shop_behind):
+    """A shop in dual-write."""
+    behind = shop_behind(20, 20)
+    behind.walk("dual-write")
+    return behind
+
+
+def new_names(behind, row):
+    return behind.server.query(f"SELECT first_name, last_name FROM {behind.database}.users WHERE id = {row}")[0]
+
+
+def test_the_default_database_is_followed(dual, server, database):
+    """Unqualified names mean the database of USE, of COM_INIT_DB, of the login, of COM_CHANGE_USER."""
+    other = database("other")
+    server.query(f"CREATE TABLE {other}.users (id INT, fullname VARCHAR(100))", )
+    server.query(f"INSERT INTO {other}.users VALUES (1, 'x y')")
+    with Client(port=dual.proxy.port) as client:
+        for number, enter in enumerate([("query", f"USE {dual.database}"), ("db", dual.database),
+                                        ("query", f"USE `{dual.database}`; DO 1"),
+                                        ("change_user", "app", "app secret", dual.database)]):
+            client.check("db", other)
+            client.check("query", f"UPDATE users SET fullname = 'In Other{number}' WHERE id = 1")
+            client.check(*enter)
+            client.check("query", f"UPDATE users SET fullname = 'In Shop{number}' WHERE id = 1")
+            assert new_names(dual, 1) == ("In", f"Shop{number}")
+        client("query", "USE no_such_database")
+        client.check("query", "UPDATE users SET fullname = 'Still Here' WHERE id = 1")
+        assert new_names(dual, 1) == ("Still", "Here")
+
+
+def test_text_is_read_by_the_sessions_modes(dual):
+    connection = dual.connect()
+    with connection.cursor() as cursor:
+        for modes, sql in [
+                ("ANSI_QUOTES", """UPDATE "users" SET "fullname" = 'Quoted Name' WHERE id = 2"""),
+                ("", """UPDATE users SET fullname = "Quoted Name" WHERE id = 2"""),
+                ("NO_BACKSLASH_ESCAPES", r"""UPDATE users SET fullname = 'Quoted Name' WHERE id = 2 AND 'a\' <> ''"""),
+                ("", r"""UPDATE users SET fullname = 'Quoted Name' WHERE id = 2 AND 'a\'' <> ''"""),
+                ("PIPES_AS_CONCAT", "UPDATE users SET fullname = 'Quoted' || ' ' || 'Name' WHERE id = 2"),
+        ]:
+            cursor.execute("UPDATE users SET fullname = 'Not Yet' WHERE id = 2")
+            cursor.execute(f"SET SESSION sql_mode = '{modes}'")
+            cursor.execute(sql)
+            assert new_names(dual, 2) == ("Quoted", "Name"), modes
+
+def test_a_statement_keeps_the_modes_and_the_database_that_it_was_prepared_under(shop_behind, server, database):
+    behind = shop_behind(20, 20)
+    other = database("other")
+    with Client(port=behind.proxy.port, database=behind.database) as client:
+        client.check("query", "SET NAMES latin1, sql_mode = 'PIPES_AS_CONCAT,ANSI_QUOTES'")
+        client.check("prepare", "w", """UPDATE "users" SET fullname = ? || 'e' WHERE "id" = ?""")
+        client.check("query", "SET NAMES utf8mb4, sql_mode = 'STRICT_TRANS_TABLES'")
+        client.check("db", other)
+        before = client.query("SELECT @@sql_mode, @@character_set_client, DATABASE()")
+        for step in (["expand", "--apply"], ["dual-write"], ["backfill"], ["verify"], ["cutover"], ["rollback"]):
+            behind.each(*step)
+            client.check("execute", "w", f"str:{step[0]} ", "int:3")
+            assert client.query("SELECT @@sql_mode, @@character_set_client, DATABASE()") == before
+            stored = server.query(f"SELECT fullname FROM {behind.database}.users WHERE id = 3")[0][0]
+            assert stored == f"{step[0]} e"
+    behind.assert_no_drift()
+
+
+def test_a_temporary_table_hides_the_migrated_one(dual):
+    for step in ("backfill", "verify", "cutover"):
+        dual.each(step)
+    connection = dual.connect()
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE users (id INT, fullname VARCHAR(50))")
+        cursor.execute("INSERT INTO users VALUES (1, 'Only Here')")
+        cursor.execute("SELECT * FROM users")
+        assert cursor.fetchall() == ((1, "Only Here"),)
+        cursor.execute(f"SELECT fullname FROM `{dual.database}`.users WHERE id = 1")
+        assert cursor.fetchall() == (("Only Here",),)
+        cursor.execute("DROP TEMPORARY TABLE users")
+        cursor.execute("UPDATE users SET fullname = 'Back Again' WHERE id = 1")
+        cursor.execute("SELECT fullname FROM users WHERE id = 1")
+        assert cursor.fetchall() == (("Back Again",),)
+    assert new_names(dual, 1) == ("Back", "Again")
+    with Client(port=dual.proxy.port, database=dual.database) as client:
+        client.check("query", "CREATE TEMPORARY TABLE users (id INT)")
+        client.check("reset")
+        client.check("query", "UPDATE users SET fullname = 'After Reset' WHERE id = 1")
+    assert new_names(dual, 1) == ("After", "Reset")
+
+
+def test_commands_sent_ahead_are_answered_in_order(dual):
+    """Among them one before which the proxy asks the backend itself, and one that it refuses."""
+    with Wire(dual.proxy.port) as wire:
+        wire.login(database=dual.database)
+        texts = [b"UPDATE users SET fullname = 'Sent Ahead' WHERE id = 4", b"DO 1", b"SELECT nothing",
+                 b"UPDATE users SET fullname = 'Sent Later' WHERE id = 4"]
+        wire.socket.sendall(b"".join(wire.frame(b"\x03" + text) for text in texts))
+        kinds = []
+        for _ in texts:
+            wire.sequence = 1
+            kinds.append(wire.receive()[0])
+        assert kinds == [0, 0, 0xff, 0]
+    assert new_names(dual, 4) == ("Sent", "Later")
+
+
+@pytest.mark.parametrize("padding", [MAX_PAYLOAD - 60, MAX_PAYLOAD - 1, MAX_PAYLOAD + 10])
+def test_a_rewrite_may_move_a_text_over_the_packets_edge(dual, padding):
+    """The answer's sequence ids are the ones that the client counts, however many packets the backend got."""
+    sql = b"UPDATE users SET fullname = 'Long Way' WHERE id = 5 /*"
+    with Wire(dual.proxy.port) as wire:
+        wire.login(database=dual.database)
+        wire.send(b"\x03" + sql + b"x" * (padding - len(sql) - 3) + b"*/")
+        assert wire.receive()[0] == 0
+        wire.send(b"\x0e")
+        assert wire.receive()[0] == 0
+    assert new_names(dual, 5) == ("Long", "Way")
+
+
+def test_an_error_in_a_transaction_holds_no_flip_up(shop_behind):
+    """An ERR packet does not tell whether the transaction lives; the proxy finds out, and waits or does not."""
+    behind = shop_behind(20, 20)
+    behind.walk("verify")
+    idle, busy = behind.connect(), behind.connect(autocommit=False)
+    with idle.cursor() as cursor, pytest.raises(Exception):
+        cursor.execute("SELECT nothing")
+    assert behind.ctl("cutover", behind.migrations[0].name)["drained"]
+    with busy.cursor() as cursor:
+        cursor.execute("UPDATE users SET fullname = 'In Transaction' WHERE id = 1")
+        with pytest.raises(Exception):
+            cursor.execute("SELECT nothing")
+    held = behind.ctl.run("rollback", behind.migrations[0].name, "--timeout", "1")
+    assert "drained" in held.stdout
+    info = [one for one in behind.ctl("sessions")["sessions"] if one["pinned"]]
+    assert len(info) == 1
+    busy.rollback()
+    wait_until(lambda: not [one for one in behind.ctl("sessions")["sessions"] if one["pinned"]])
+
+
+class Meddler:
+    """A relay before the server that answers the next COM_STMT_EXECUTEs with an error of its own."""
+
+    def __init__(self, server):
+        self.server, self.errors, self.seen = server, 0, 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            backend = socket.create_connection(("127.0.0.1", self.server.port))
+            threading.Thread(target=self.from_client, args=(client, backend), daemon=True).start()
+            threading.Thread(target=self.from_backend, args=(backend, client), daemon=True).start()
+
+    def from_client(self, client, backend):
+        stream = client.makefile("rb")
+        while header := stream.read(4):
+            payload = stream.read(int.from_bytes(header[:3], "little"))
+            if header[3] == 0 and payload[:1] == bytes([COM_STMT_EXECUTE]):
+                self.seen += 1
+                if self.errors > 0:
+                    self.errors -= 1
+                    error = b"\xff" + NEED_REPREPARE.to_bytes(2, "little") + b"#HY000needs to be re-prepared"
+                    client.sendall(len(error).to_bytes(3, "little") + b"\x01" + error)
+                    continue
+            backend.sendall(header + payload)
+        backend.shutdown(socket.SHUT_RDWR)
+
+    @staticmethod
+    def from_backend(backend, client):
+        while data := backend.recv(65536):
+            client.sendall(data)
+        client.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+
+
+def test_the_servers_wish_to_prepare_anew_is_granted_once(server, proxy, database):
+    name = database()
+    server.query(f"CREATE TABLE {name}.t (a INT, b VARCHAR(20))")
+    with Meddler(server) as meddler:
+        relay = proxy(backend=f"127.0.0.1:{meddler.port}")
+        with Client(port=relay.port, database=name) as client:
+            client.check("prepare", "w", "INSERT INTO t VALUES (?, ?)")
+            client.check("execute", "w", "int:1", "str:a")
+            meddler.errors = 1
+            client.check("long", "w", "1", "long", "1", "int:2", "long:")
+            client.check("run", "w")
+            meddler.errors = 2
+            assert client("execute", "w", "int:3", "str:c")[0][:2] == ["ERR", str(NEED_REPREPARE)]
+            client.check("execute", "w", "int:4", "str:d")
+        assert meddler.seen == 6
+    assert server.query(f"SELECT a FROM {name}.t ORDER BY a") == [(1,), (2,), (4,)]
