@@ -39,12 +39,34 @@ static size_t count_set(struct plan *p, const struct rule *r, struct rule_side s
     return n;
 }
 
-enum writes classify_writes(struct plan *p, const struct rule *r, const struct column_list *list)
+static bool reads_column(const struct expression *e, struct span column)
+{
+    for (size_t i = 0; i < e->ref_count; i++)
+        if (span_ieq(e->refs[i].column, column))
+            return true;
+    return false;
+}
+
+/* Whether the list leaves out a new column that the old ones in it decide. */
+static bool leaves_out(const struct rule *r, const struct column_list *list, bool row)
+{
+    for (size_t i = 0; i < r->new_count; i++) {
+        bool decided = row;
+        for (size_t k = 0; k < r->old_count && !decided; k++)
+            decided = place_of(list, r->old_columns[k].name) != NOWHERE &&
+                      reads_column(&r->new_columns[i].value, r->old_columns[k].name);
+        if (decided && place_of(list, r->new_columns[i].name) == NOWHERE)
+            return true;
+    }
+    return false;
+}
+
+enum writes classify_writes(struct plan *p, const struct rule *r, const struct column_list *list, bool row)
 {
     size_t olds = count_set(p, r, given_side(r, WRITES_OLD), list);
     size_t news = count_set(p, r, given_side(r, WRITES_NEW), list);
     if (olds && news) {
-        if (news < r->new_count && rule_writes_both(r))
+        if (leaves_out(r, list, row) && rule_writes_both(r))
             refuse(p, r, "the statement sets old columns and only some of the new ones",
                    "set the old columns alone, or all of the new ones");
         return WRITES_BOTH;
@@ -67,14 +89,6 @@ struct set_plan {
     struct assigned *assigned; /* in the order of the list */
     bool qualify, orderless;
 };
-
-static bool reads_column(const struct expression *e, struct span column)
-{
-    for (size_t i = 0; i < e->ref_count; i++)
-        if (span_ieq(e->refs[i].column, column))
-            return true;
-    return false;
-}
 
 /* Whether the statement assigns something that the column's value is computed from. */
 static bool is_affected(const struct set_plan *sp, const struct source *s, const struct rule *r,
@@ -260,7 +274,7 @@ void plan_set(struct plan *p, struct scope *s, const struct assignment *set, boo
         for (uint32_t i = 0; i < source->rule_count; i++) {
             const struct rule *r = source->rules[i];
             struct column_list list = assigned_names(&sp, source, r);
-            enum writes w = classify_writes(p, r, &list);
+            enum writes w = classify_writes(p, r, &list, false);
             if (!rule_writes_both(r) || (w != WRITES_OLD && w != WRITES_NEW))
                 continue;
             if (!orderless) {

@@ -69,7 +69,7 @@ static void add_one(struct plan *p, struct addition_text *t, struct span column,
 static void add_rule(struct insert_plan *ip, const struct rule *r)
 {
     struct plan *p = ip->p;
-    enum writes w = classify_writes(p, r, &ip->list);
+    enum writes w = classify_writes(p, r, &ip->list, true);
     struct rule_side given = given_side(r, w), follow = following_side(r, w);
     struct addition_text t = {{.arena = p->arena}, {.arena = p->arena}, {.arena = p->arena}};
     uint32_t behind = NOWHERE;

@@ -41,7 +41,7 @@ static bool shape_differs(const struct source *target)
 static void follow(struct plan *p, const struct rule *r, const struct source *target,
                    const struct column_list *list, struct builder *set)
 {
-    enum writes w = classify_writes(p, r, list);
+    enum writes w = classify_writes(p, r, list, true);
     struct rule_side given = given_side(r, w), side = following_side(r, w);
     if (!rule_writes_both(r) || w == WRITES_BOTH)
         return;

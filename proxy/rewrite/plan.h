@@ -234,8 +234,9 @@ enum writes {
 /* The last place of a column in the list, NOWHERE where it is not. */
 uint32_t place_of(const struct column_list *list, struct span column);
 
-/* Also touches the columns that are set; refuses where one side is set whole and the other in part. */
-enum writes classify_writes(struct plan *p, const struct rule *r, const struct column_list *list);
+/* Also touches the columns that are set; refuses where both sides are set, but not every new column that the
+ * old ones decide. `row`: a whole row is made, so that they decide all of them. */
+enum writes classify_writes(struct plan *p, const struct rule *r, const struct column_list *list, bool row);
 
 /* The columns whose values follow from those that are set: the other side's. */
 struct rule_side {
@@ -267,7 +268,8 @@ void plan_delete(struct plan *p, const struct delete_stmt *d);
 void plan_load(struct plan *p, const struct load_stmt *l);
 void plan_other(struct plan *p, const struct stmt *s);
 
-/* Whether a name in `text` is that of the rule's table (or the text's end cannot be told). */
+/* Whether a name in `text` is that of the rule's table (or stands somewhere in a text that
+ * cannot be cut into tokens). */
 bool text_names(const struct plan *p, struct span text, const struct rule *r);
 
 #endif

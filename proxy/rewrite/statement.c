@@ -35,7 +35,8 @@ bool text_names(const struct plan *p, struct span text, const struct rule *r)
     for (size_t i = 0; i < name.len; i++)
         lower[i] = (char)ascii_lower((unsigned char)r->table.ptr[i]);
     struct scan_names one = {&name, 1, scan_bloom(name)};
-    return scan_text(&p->session->dialect, text, &one) & (SCAN_NAME | SCAN_BROKEN);
+    uint32_t found = scan_text(&p->session->dialect, text, &one);
+    return found & SCAN_NAME || (found & SCAN_BROKEN && contains(text, r->table));
 }
 
 /* Refuses a text in which some name is that of a table whose migration runs. */

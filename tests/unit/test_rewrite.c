@@ -1,0 +1,261 @@
+/* What the golden rewrites cannot show: facts, parameters, temporary tables, several statements in a text,
+ * letter case, and what is left alone. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "proxy/rewrite/rewrite.h"
+#include "proxy/rewrite/schema.h"
+
+static const char schema[] = "CREATE TABLE t (id INT NOT NULL PRIMARY KEY, a INT, x INT, n INT INVISIBLE);"
+                             "CREATE TABLE s (id INT NOT NULL PRIMARY KEY, v INT);"
+                             "CREATE TABLE other.t (id INT, a INT)";
+
+struct fixture {
+    struct catalog *catalog;
+    struct rules *rules;
+    struct arena *arena;
+    struct rewrite_session session;
+    struct rewrite_result result;
+};
+
+static struct fixture *f;
+static struct fixture storage;
+
+static void build(enum phase phase, bool fold)
+{
+    static struct config_column old = {"a", "0 - n", NULL, 1}, new = {"n", "0 - a", NULL, 1};
+    static struct config_migration m = {.name = "m",
+                                        .db = "shop",
+                                        .table = "t",
+                                        .old_columns = &old,
+                                        .old_count = 1,
+                                        .new_columns = &new,
+                                        .new_count = 1};
+    static const struct sql_dialect dialect = {.mariadb = true, .version = 101100};
+    const struct rule_input input = {&m, phase, phase >= PHASE_CUTOVER ? SIDE_NEW : SIDE_OLD, NULL};
+    char error[256];
+    f = &storage;
+    *f = (struct fixture){.catalog = catalog_new(), .arena = arena_new(1 << 24)};
+    assert_true(schema_read(f->catalog, &dialect, span_of(schema), SPAN("shop"), error, sizeof error));
+    assert_true(catalog_finish(f->catalog, fold));
+    f->rules = rules_build(&input, 1, f->catalog, fold, true, 101100, error, sizeof error);
+    assert_non_null(f->rules);
+    f->session = (struct rewrite_session){.rules = f->rules, .database = SPAN("shop"), .dialect = dialect};
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    rules_free(f->rules);
+    catalog_free(f->catalog);
+    arena_free(f->arena);
+    return 0;
+}
+
+/* Rewrites a text and compares: NULL: unchanged; "!x": refused with a reason that has x. */
+static void expect(const char *text, const char *expected)
+{
+    arena_reset(f->arena);
+    rewrite_text(f->arena, &f->session, span_of(text), &f->result);
+    const struct rewrite_result *r = &f->result;
+    if (!expected) {
+        if (r->verdict != REWRITE_UNCHANGED)
+            fail_msg("%s: %s%.*s", text, r->reason ? r->reason : "", (int)r->text.len, r->text.ptr);
+    } else if (expected[0] == '!') {
+        if (r->verdict != REWRITE_UNREWRITABLE || !strstr(r->reason, expected + 1))
+            fail_msg("%s: verdict %d, %s", text, r->verdict, r->reason ? r->reason : "");
+    } else if (r->verdict != REWRITE_REWRITTEN || !span_eq(r->text, span_of(expected))) {
+        fail_msg("%s: verdict %d, %s\n  %.*s", text, r->verdict, r->reason ? r->reason : "", (int)r->text.len,
+                 r->text.ptr ? r->text.ptr : "");
+    }
+}
+
+static void test_parameters(void **state)
+{
+    (void)state;
+    build(PHASE_CUTOVER, false);
+    f->session.prepared = true;
+    expect("UPDATE t SET a = ? WHERE a = ?", "UPDATE t SET a = ?, `n` = (0 - `a`) WHERE (0 - t.`n`) = ?");
+    assert_int_equal(f->result.param_count, 2);
+    assert_int_equal(f->result.out_param_count, 2);
+    assert_null(f->result.param_map);
+
+    expect("UPDATE t JOIN s ON s.id = t.id SET t.x = ?, t.a = IF(? > 1, ?, 5) WHERE s.v = ? LIMIT ?",
+           "!repeated as");
+    expect("UPDATE t JOIN s ON s.id = t.id SET t.x = ?, t.a = ? + ? WHERE s.v = ?", "!repeated as");
+    expect(
+        "UPDATE t JOIN s ON s.id = t.id SET t.x = ?, t.a = ? WHERE s.v IN (?, '?')",
+        "UPDATE t JOIN s ON s.id = t.id SET t.x = ?, t.`n` = (0 - LEAST(GREATEST(CAST(? AS DECIMAL(65,0)), "
+        "-2147483648), 2147483647)), t.a = ? WHERE s.v IN (?, '?')");
+    static const uint32_t map[] = {0, 1, 1, 2};
+    assert_int_equal(f->result.param_count, 3);
+    assert_int_equal(f->result.out_param_count, 4);
+    assert_memory_equal(f->result.param_map, map, sizeof map);
+}
+
+static void test_facts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint32_t facts;
+    } cases[] = {
+        {"USE other", FACT_USE},
+        {"SET NAMES latin1", FACT_MODES},
+        {"SET sql_mode = ''; SELECT 1", FACT_MODES},
+        {"CALL p()", FACT_MODES},
+        {"CREATE TABLE x (a INT)", FACT_DDL},
+        {"ALTER TABLE t ADD z INT", FACT_DDL},
+        {"CREATE TEMPORARY TABLE x (a INT)", FACT_TEMPORARY},
+        {"DROP TEMPORARY TABLE x", FACT_TEMPORARY},
+        {"SELECT a FROM t", FACT_READS},
+        {"SELECT n FROM t", FACT_READS},
+        {"SELECT x FROM t", 0},
+        {"INSERT INTO t (a) VALUES (1)", FACT_WRITES},
+        {"UPDATE t SET a = a + 1", FACT_READS | FACT_WRITES},
+        {"PREPARE p FROM 'DELETE FROM t'", FACT_PREPARED},
+        {"PREPARE p FROM @x", FACT_PREPARED},
+        {"PREPARE p FROM 'SELECT 1'", 0},
+        {"COMMIT", 0},
+    };
+    build(PHASE_EXPAND, false);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        expect(cases[i].text, NULL);
+        if (f->result.facts != cases[i].facts)
+            fail_msg("%s: facts %x", cases[i].text, f->result.facts);
+    }
+    expect("USE `other`; SELECT a FROM t", NULL);
+    assert_true(span_eq(f->result.use_database, SPAN("other")));
+    assert_false(f->result.touches);
+    expect("SELECT x FROM t", NULL);
+    assert_true(f->result.touches);
+    expect("CREATE TEMPORARY TABLE x LIKE t; DROP TEMPORARY TABLE IF EXISTS db.y, z", NULL);
+    assert_int_equal(f->result.temporary_count, 3);
+    assert_true(f->result.temporary[0].created && span_eq(f->result.temporary[0].db, SPAN("shop")));
+    assert_true(!f->result.temporary[1].created && span_eq(f->result.temporary[1].table, SPAN("y")));
+}
+
+static void test_several_statements(void **state)
+{
+    (void)state;
+    build(PHASE_CUTOVER, false);
+    expect("SELECT 1; SELECT a FROM t; /* x */ UPDATE t SET a = 1;;",
+           "SELECT 1; SELECT (0 - t.`n`) AS `a` FROM t; /* x */ UPDATE t SET a = 1, `n` = (0 - `a`);;");
+    assert_int_equal(f->result.part_count, 3);
+    assert_int_equal(f->result.parts[1].verdict, REWRITE_REWRITTEN);
+    expect("UPDATE t SET a = 1; ALTER TABLE t DROP a; SELECT a FROM t", "!ALTER TABLE");
+    expect("USE other; SELECT a FROM t; USE shop; SELECT a FROM t",
+           "USE other; SELECT a FROM t; USE shop; SELECT (0 - t.`n`) AS `a` FROM t");
+    expect("SET sql_mode = 'ANSI_QUOTES'; UPDATE t SET a = 1", "!sql_mode");
+    expect("SELECT 1; SELECT a FROM", NULL);
+    expect("SELECT 1; SELECT a FROM t WHERE", "!syntax");
+    expect("SELECT a FROM t WHERE 'x", "!syntax");
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    static const struct span temporary[] = {{"shop.t", 6}};
+    build(PHASE_CUTOVER, false);
+    expect("SELECT a FROM other.t", NULL);
+    expect("SELECT a FROM T", NULL);
+    expect("SELECT A FROM `t`", "SELECT (0 - `t`.`n`) AS `A` FROM `t`");
+    expect("SELECT shop.t.a FROM shop.t", "SELECT (0 - shop.t.`n`) AS `a` FROM shop.t");
+    f->session.database = SPAN("");
+    expect("SELECT a FROM t", NULL);
+    f->session.database = SPAN("other");
+    expect("SELECT t.a, shop.t.a FROM t, shop.t", "SELECT t.a, (0 - shop.t.`n`) AS `a` FROM t, shop.t");
+    f->session.database = SPAN("shop");
+    f->session.temporary_tables = temporary;
+    f->session.temporary_count = 1;
+    expect("SELECT a FROM t", NULL);
+    expect("UPDATE t SET a = 1", NULL);
+}
+
+static void test_folded_names(void **state)
+{
+    (void)state;
+    build(PHASE_CUTOVER, true);
+    expect("SELECT a FROM T", "SELECT (0 - T.`n`) AS `a` FROM T");
+    expect("SELECT X.a FROM SHOP.T x", "SELECT (0 - x.`n`) AS `a` FROM SHOP.T x");
+}
+
+static void test_wanted(void **state)
+{
+    (void)state;
+    build(PHASE_CUTOVER, false);
+    assert_true(rewrite_wanted(&f->session, SPAN("SELECT a FROM t")));
+    assert_true(rewrite_wanted(&f->session, SPAN("USE x")));
+    assert_false(rewrite_wanted(&f->session, SPAN("SELECT a FROM users WHERE id = 1")));
+    assert_false(rewrite_wanted(&f->session, SPAN("SELECT 1 /* t */")));
+}
+
+/* The limit of the arena is a refusal, never a crash or a half rewritten text. */
+static void test_limits(void **state)
+{
+    (void)state;
+    static char text[400000];
+    size_t len = 0;
+    build(PHASE_DUAL_WRITE, false);
+    len += (size_t)sprintf(text, "INSERT INTO t (id, a) VALUES (0, 0)");
+    while (len < sizeof text - 40)
+        len += (size_t)sprintf(text + len, ", (%zu, 1)", len);
+    for (size_t limit = 32768; limit < (1 << 22); limit *= 2) {
+        struct arena *small = arena_new(limit);
+        rewrite_text(small, &f->session, (struct span){text, len}, &f->result);
+        if (f->result.verdict == REWRITE_UNREWRITABLE)
+            assert_non_null(strstr(f->result.reason, "too large"));
+        else
+            assert_int_equal(f->result.verdict, REWRITE_REWRITTEN);
+        arena_free(small);
+    }
+    memset(text, '(', 100000);
+    text[100000] = '\0';
+    memcpy(text, "DELETE FROM t WHERE ", 20);
+    expect(text, "!nested too deeply");
+}
+
+static void test_error_text(void **state)
+{
+    (void)state;
+    struct buf b = BUF_INIT;
+    build(PHASE_DUAL_WRITE, false);
+    expect("HANDLER t OPEN", "!HANDLER");
+    rewrite_error_text(&f->result, &b);
+    buf_add_byte(&b, 0);
+    assert_string_equal(
+        buf_ptr(&b),
+        "crossfade: migration m: HANDLER reads rows past the rewriter, invisible columns too; use SELECT");
+    buf_free(&b);
+}
+
+static void test_executes_what_it_cannot_see(void **state)
+{
+    (void)state;
+    build(PHASE_DUAL_WRITE, false);
+    expect("EXECUTE p", NULL);
+    f->session.sql_prepared = true;
+    expect("EXECUTE p", "!prepared before");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_parameters, teardown),
+        cmocka_unit_test_teardown(test_facts, teardown),
+        cmocka_unit_test_teardown(test_several_statements, teardown),
+        cmocka_unit_test_teardown(test_names, teardown),
+        cmocka_unit_test_teardown(test_folded_names, teardown),
+        cmocka_unit_test_teardown(test_wanted, teardown),
+        cmocka_unit_test_teardown(test_limits, teardown),
+        cmocka_unit_test_teardown(test_error_text, teardown),
+        cmocka_unit_test_teardown(test_executes_what_it_cannot_see, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
