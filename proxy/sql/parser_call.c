@@ -32,8 +32,7 @@ static void frame(struct parser *p, struct expr_tail *t)
         p_expect_kw(p, KW_AND, "expected AND of the window frame");
     }
     frame_bound(p, t);
-    while (!p_at(p, ')') && !p_at(p, TOK_END)) /* EXCLUDE … */
-        p_advance(p);
+    p_skip_type(p); /* EXCLUDE … */
 }
 
 static void ordered_operands(struct parser *p, struct expr_tail *t)
@@ -146,8 +145,9 @@ static void cast_arguments(struct parser *p, struct expr *e, struct expr_tail *t
 {
     (void)e;
     p_operand(p, t, p_expr(p));
-    while (p_accept(p, ','), !p_at(p, ')') && !p_at(p, TOK_END))
+    do
         p_skip_type(p);
+    while (p_accept(p, ','));
 }
 
 static const struct {
