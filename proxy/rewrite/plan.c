@@ -8,7 +8,8 @@
 
 void refuse(struct plan *p, const struct rule *rule, const char *reason, const char *hint)
 {
-    if (p->refused || (rule && rule->phase == PHASE_EXPAND))
+    bool stricter = p->refused && p->rule && p->rule->pass_unrewritable && rule && !rule->pass_unrewritable;
+    if ((p->refused && !stricter) || (rule && rule->phase == PHASE_EXPAND))
         return;
     p->refused = true;
     p->rule = rule;

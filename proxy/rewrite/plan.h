@@ -42,10 +42,12 @@ struct plan {
 
     struct touch_node *touches; /* newest first */
     uint32_t touch_count;
-    struct walked *walked;   /* subqueries in expressions, newest first */
-    bool prepares;           /* SQL that is not rewritten */
-    uint32_t flips;          /* references replaced so far */
-    bool names_table;        /* a migrated table is named */
+    struct walked *walked; /* subqueries in expressions, newest first */
+    bool prepares;         /* SQL that is not rewritten */
+    uint32_t flips;        /* references replaced so far */
+    bool names_table;      /* a migrated table is named */
+    /* Migrations in force of the tables that are named: any, and one that does not let pass. */
+    const struct rule *named, *strict;
     bool refused;            /* the first refusal: */
     const struct rule *rule; /* whose, or NULL */
     const char *reason, *hint;

@@ -34,6 +34,15 @@ static bool is_temporary(const struct plan *p, struct span db, struct span table
     return false;
 }
 
+static void note_rule(struct plan *p, const struct rule *r)
+{
+    if (!rule_writes_both(r))
+        return;
+    p->named = r;
+    if (!r->pass_unrewritable)
+        p->strict = r;
+}
+
 static void add_rules(struct plan *p, struct source *s, struct span table)
 {
     const struct rules *rules = p->rules;
@@ -41,7 +50,7 @@ static void add_rules(struct plan *p, struct source *s, struct span table)
     for (size_t i = 0; i < rules->count && s->rule_count < SOURCE_MAX_RULES; i++) {
         const struct rule *r = &rules->rules[i];
         if (r->phase != PHASE_DONE && same_table_name(p, r->table, table) && same_table_name(p, r->db, s->db))
-            found[s->rule_count++] = r;
+            note_rule(p, found[s->rule_count++] = r);
     }
     if (s->rule_count == 0)
         return;

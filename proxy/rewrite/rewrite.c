@@ -138,13 +138,16 @@ static void plan_statement(struct plan *p, const struct stmt *s)
     }
 }
 
-/* The first rule in force whose table's name is in the text. */
+/* A rule in force whose table's name is in the text: one that does not let pass, if there is one. */
 static const struct rule *rule_named(const struct plan *p, struct span text)
 {
-    for (size_t i = 0; i < p->rules->count; i++)
-        if (rule_writes_both(&p->rules->rules[i]) && text_names(p, text, &p->rules->rules[i]))
-            return &p->rules->rules[i];
-    return NULL;
+    const struct rule *found = NULL;
+    for (size_t i = 0; i < p->rules->count; i++) {
+        const struct rule *r = &p->rules->rules[i];
+        if ((!found || found->pass_unrewritable) && rule_writes_both(r) && text_names(p, text, r))
+            found = r;
+    }
+    return found;
 }
 
 /* A statement that was not understood: refused where it names a table whose migration runs. */
@@ -202,13 +205,16 @@ static void finish_part(struct run *run, struct rewrite_part *part, struct range
     note_touches(run, part);
     out->touches = out->touches || p->names_table;
     out->facts |= p->prepares ? FACT_PREPARED : 0;
+    if (p->refused && !p->rule)
+        p->rule = p->strict ? p->strict : p->named;
+    bool passes = p->refused && p->rule && p->rule->pass_unrewritable && !p->strict;
     if (p->refused) {
         edits_truncate(&p->edits, edits_before);
         part->verdict = REWRITE_UNREWRITABLE;
         part->rule = p->rule;
         part->reason = p->reason;
         part->hint = p->hint;
-        if (out->verdict != REWRITE_UNREWRITABLE) {
+        if (out->verdict != REWRITE_UNREWRITABLE && !passes) {
             out->verdict = REWRITE_UNREWRITABLE;
             out->rule = p->rule;
             out->reason = p->reason;
@@ -234,6 +240,7 @@ static void begin_statement(struct plan *p, const struct stmt *s)
     p->names_table = false;
     p->prepares = false;
     p->refused = false;
+    p->named = p->strict = NULL;
     p->rule = NULL;
     p->reason = p->hint = NULL;
 }
@@ -290,13 +297,14 @@ static void refuse_all(struct run *run, const char *reason, const char *hint)
 {
     struct rewrite_result *out = run->out;
     const struct rule *r = rule_named(&run->plan, run->plan.text);
-    if (!r)
+    out->part_count = 0;
+    out->verdict = REWRITE_UNCHANGED;
+    if (!r || r->pass_unrewritable)
         return;
     out->verdict = REWRITE_UNREWRITABLE;
     out->rule = r;
     out->reason = reason;
     out->hint = hint;
-    out->part_count = 0;
 }
 
 /* Whether every marker of the original is in the map: what is not known to be right is not sent. */

@@ -29,7 +29,8 @@ struct rewrite_session {
 enum rewrite_verdict {
     REWRITE_UNCHANGED,    /* send the original bytes */
     REWRITE_REWRITTEN,    /* send result.text */
-    REWRITE_UNREWRITABLE, /* touches a migration and cannot be rewritten exactly: rule, reason, hint */
+    REWRITE_UNREWRITABLE, /* touches a migration and cannot be rewritten exactly: rule, reason, hint. A part
+                             that is, in a text that is not, passes as it came (on_unrewritable = pass) */
 };
 
 /* Things that the session must know of a text before or after it runs it. */

@@ -235,6 +235,17 @@ static void test_error_text(void **state)
     buf_free(&b);
 }
 
+static void test_passes_where_it_may(void **state)
+{
+    (void)state;
+    build(PHASE_DUAL_WRITE, false);
+    ((struct rule *)f->rules->rules)->pass_unrewritable = true;
+    expect("HANDLER t OPEN", NULL);
+    assert_int_equal(f->result.parts[0].verdict, REWRITE_UNREWRITABLE);
+    expect("SELECT FROM FROM t", NULL);
+    expect("UPDATE t SET a = 1; HANDLER t OPEN", "UPDATE t SET a = 1, `n` = (0 - `a`); HANDLER t OPEN");
+}
+
 static void test_executes_what_it_cannot_see(void **state)
 {
     (void)state;
@@ -255,6 +266,7 @@ int main(void)
         cmocka_unit_test_teardown(test_wanted, teardown),
         cmocka_unit_test_teardown(test_limits, teardown),
         cmocka_unit_test_teardown(test_error_text, teardown),
+        cmocka_unit_test_teardown(test_passes_where_it_may, teardown),
         cmocka_unit_test_teardown(test_executes_what_it_cannot_see, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
