@@ -2,12 +2,28 @@
  *
  * Blocks form a list, newest first; the oldest one is kept by arena_reset() so that a session that runs
  * small statements never calls malloc again. Past the limit, every request is answered from a scratch
- * block: the pointers stay valid, what is written there is worthless, and `failed` says so. */
+ * block: the pointers stay valid, what is written there is worthless, and `failed` says so.
+ *
+ * Under AddressSanitizer a gap that must not be touched follows each allocation. */
 #include "proxy/sql/arena.h"
 
 #include <assert.h>
 #include <stdalign.h>
 #include <stdlib.h>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+enum { GAP = 128 };
+#else
+#define ASAN_POISON_MEMORY_REGION(addr, size)   ((void)(addr), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(addr, size) ((void)(addr), (void)(size))
+enum { GAP = 0 };
+#endif
 
 enum { FIRST_BLOCK = 16 * 1024, SCRATCH = 4096, LARGEST_BLOCK = 1024 * 1024 };
 
@@ -35,6 +51,7 @@ static struct block *block_new(size_t size)
 
 static void use_block(struct arena *a, struct block *b)
 {
+    ASAN_UNPOISON_MEMORY_REGION(b->data, b->size);
     a->newest = b;
     a->at = b->data;
     a->end = b->data + b->size;
@@ -56,11 +73,17 @@ struct arena *arena_new(size_t limit)
     return a;
 }
 
+static void block_free(struct block *b)
+{
+    ASAN_UNPOISON_MEMORY_REGION(b->data, b->size);
+    free(b);
+}
+
 static void free_blocks_but_first(struct arena *a)
 {
     while (a->newest->next) {
         struct block *older = a->newest->next;
-        free(a->newest);
+        block_free(a->newest);
         a->newest = older;
     }
 }
@@ -70,7 +93,7 @@ void arena_free(struct arena *a)
     if (!a)
         return;
     free_blocks_but_first(a);
-    free(a->newest);
+    block_free(a->newest);
     free(a);
 }
 
@@ -102,15 +125,24 @@ static void *failed_alloc(struct arena *a, size_t size)
     return memset(b->data, 0, size);
 }
 
+/* `size` bytes and the gap, from the newest block, which has them. */
+static void *take(struct arena *a, size_t size)
+{
+    void *p = a->at;
+    a->at += size + GAP;
+    ASAN_POISON_MEMORY_REGION(a->at - GAP, GAP);
+    return memset(p, 0, size);
+}
+
 static void *alloc_in_new_block(struct arena *a, size_t size)
 {
     size_t room = a->newest->size * 2;
     if (room > LARGEST_BLOCK)
         room = LARGEST_BLOCK;
-    if (room < size)
-        room = size;
+    if (room < size + GAP)
+        room = size + GAP;
     if (a->failed || room > a->limit - a->held)
-        room = size;
+        room = size + GAP;
     if (a->failed || room > a->limit - a->held)
         return failed_alloc(a, size);
     struct block *b = block_new(room);
@@ -119,8 +151,7 @@ static void *alloc_in_new_block(struct arena *a, size_t size)
     b->next = a->newest;
     a->held += room;
     use_block(a, b);
-    a->at += size;
-    return memset(b->data, 0, size);
+    return take(a, size);
 }
 
 void *arena_alloc(struct arena *a, size_t size)
@@ -128,11 +159,9 @@ void *arena_alloc(struct arena *a, size_t size)
     const size_t mask = alignof(max_align_t) - 1;
     assert(size < PTRDIFF_MAX - sizeof(struct block) - SCRATCH);
     size = (size + mask) & ~mask;
-    if (size > (size_t)(a->end - a->at) || a->failed)
+    if (size + GAP > (size_t)(a->end - a->at) || a->failed)
         return alloc_in_new_block(a, size);
-    void *p = a->at;
-    a->at += size;
-    return memset(p, 0, size);
+    return take(a, size);
 }
 
 struct span arena_copy(struct arena *a, struct span s)

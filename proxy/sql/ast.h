@@ -117,21 +117,22 @@ enum expr_op {
 
 struct expr {
     enum expr_kind kind;
-    enum expr_op op;    /* EXPR_OP */
-    bool negated;       /* NOT IN, NOT LIKE, NOT BETWEEN, IS NOT, NOT EXISTS */
-    bool null_literal;  /* EXPR_LITERAL: the word NULL */
-    bool distinct;      /* EXPR_FUNC: aggregate with DISTINCT */
-    bool windowed;      /* EXPR_FUNC: has an OVER clause (its parts are in `window`) */
-    bool has_query;     /* a subquery is somewhere below (or is this) */
-    uint16_t height;    /* of the tree below, subqueries included; bounded, so that walks may recurse */
-    struct range range; /* all of it, from its first token to its last */
-    struct name db, table,
-        name;            /* COLUMN, STAR: the parts given. FUNC: [db.]name in db and name. vars: name */
+    enum expr_op op;     /* EXPR_OP */
+    bool negated;        /* NOT IN, NOT LIKE, NOT BETWEEN, IS NOT, NOT EXISTS */
+    bool null_literal;   /* EXPR_LITERAL: the word NULL */
+    bool distinct;       /* EXPR_FUNC: aggregate with DISTINCT */
+    bool windowed;       /* EXPR_FUNC: has an OVER clause (its parts are in `window`) */
+    bool has_query;      /* a subquery is somewhere below (or is this) */
+    uint16_t height;     /* of the tree below, subqueries included; bounded, so that walks may recurse */
+    struct range range;  /* all of it, from its first token to its last */
     uint32_t param;      /* EXPR_PARAM */
     struct expr *args;   /* operands, in text order */
     struct expr *window; /* OVER (…): PARTITION BY and ORDER BY expressions, in text order */
     struct query *query; /* subquery */
     struct expr *next;   /* next operand of the parent, or next of a list */
+    /* From here on not for EXPR_LITERAL, which is allocated without (a large INSERT has little else).
+     * COLUMN, STAR: the parts given. FUNC: [db.]name in db and name. Variables: name. */
+    struct name db, table, name;
 };
 
 enum table_ref_kind {

@@ -429,8 +429,12 @@ struct token lex_next(struct lexer *lx)
 struct token lex_next_significant(struct lexer *lx)
 {
     struct token t;
-    do
+    do {
+        if (lx->pos < lx->len && lx->text[lx->pos] == ' ') { /* the one blank between most tokens */
+            lx->pos++;
+            lx->after_dot = lx->after_name = false;
+        }
         t = lex_next(lx);
-    while (t.type == TOK_SPACE || t.type == TOK_COMMENT);
+    } while (t.type == TOK_SPACE || t.type == TOK_COMMENT);
     return t;
 }

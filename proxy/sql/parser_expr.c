@@ -30,10 +30,11 @@ struct infix {
 
 static struct expr *climb(struct parser *p, struct expr *left, enum level lowest);
 static struct expr *unary(struct parser *p);
+static struct expr *literal(struct parser *p);
 
 struct expr *p_expr_new(struct parser *p, enum expr_kind kind)
 {
-    struct expr *e = p_new(p, struct expr);
+    struct expr *e = p_alloc(p, kind == EXPR_LITERAL ? offsetof(struct expr, db) : sizeof(struct expr));
     e->kind = kind;
     e->range.off = p->tok.off;
     e->height = 1;
@@ -367,8 +368,21 @@ static struct expr *unary(struct parser *p)
     return postfix(p, p_primary(p));
 }
 
+/* Whether the current token is a literal that is all of an expression: a comma or a parenthesis follows. */
+static bool at_lone_literal(const struct parser *p)
+{
+    if (p->tok.type < TOK_STRING || p->tok.type > TOK_FLOAT)
+        return false;
+    const char *next = p->lx.text + p->lx.pos, *end = p->lx.text + p->lx.len;
+    while (next < end && *next == ' ')
+        next++;
+    return next < end && (*next == ',' || *next == ')');
+}
+
 struct expr *p_expr(struct parser *p)
 {
+    if (at_lone_literal(p))
+        return literal(p);
     if (!p_enter(p)) {
         p_leave(p);
         return p_expr_new(p, EXPR_LITERAL);

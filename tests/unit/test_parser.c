@@ -455,7 +455,7 @@ static struct arena *arena;
 static int setup(void **state)
 {
     (void)state;
-    arena = arena_new((size_t)64 << 20);
+    arena = arena_new((size_t)256 << 20);
     return arena ? 0 : -1;
 }
 
@@ -848,7 +848,7 @@ static void test_modes_and_charsets(void **state)
 
 static void test_arena(void **state)
 {
-    struct arena *a = arena_new(100000);
+    struct arena *a = arena_new(200000);
     (void)state;
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < 500; i++) {
@@ -860,7 +860,7 @@ static void test_arena(void **state)
         assert_false(arena_failed(a));
         struct span copy = arena_copy(a, SPAN("abc"));
         assert_string_equal(copy.ptr, "abc");
-        memset(arena_alloc(a, 200000), 0xff, 200000);
+        memset(arena_alloc(a, 400000), 0xff, 400000);
         assert_true(arena_failed(a));
         memset(arena_alloc(a, 100), 0xff, 100);
         assert_true(arena_failed(a));
