@@ -4,8 +4,9 @@
 
 #include <time.h>
 
-#define ERROR_REPREPARE 1615 /* the statement's tables changed too often while the server prepared it anew   \
-                              */
+#define ERROR_REPREPARE                                                                                      \
+    1615 /* the statement's tables changed too often while the server prepared it anew                       \
+          */
 
 /* ---- pins ---- */
 
@@ -164,7 +165,7 @@ size_t answer_from_backend(struct session *s, char *bytes, size_t len)
     case TRACK_BROKEN:
         break;
     }
-    session_end(s, "the backend's answer is not understood");
+    session_fail(s, "the backend's answer is not understood");
     return 0;
 }
 

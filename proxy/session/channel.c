@@ -251,7 +251,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         else if (used < len)
             buf_add(&c->in, bytes + used, len - used);
         if (buf_failed(&c->in))
-            session_end(s, "out of memory");
+            session_fail(s, "out of memory");
     }
     session_leave(s);
 }

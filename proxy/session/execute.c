@@ -41,7 +41,7 @@ static bool renewed(struct session *s, struct statement *st, char *bytes, size_t
     struct rewrite_result r;
     *used = 0;
     if (!command_gather(s, bytes, len, &g)) {
-        session_end(s, "a packet is too long");
+        session_fail(s, "a packet is too long");
         return false;
     }
     if (!g.payload.ptr)
@@ -97,7 +97,7 @@ static size_t send_built(struct session *s, struct statement *st, char *bytes, s
 {
     struct gathered g;
     if (!command_gather(s, bytes, len, &g)) {
-        session_end(s, "a packet is too long");
+        session_fail(s, "a packet is too long");
         return 0;
     }
     if (!g.payload.ptr)
@@ -185,7 +185,7 @@ size_t execute_begin(struct session *s, char *bytes, size_t len)
     if (st->map || (st->params > 0 && !types && !st->types_sent && st->types_known))
         return send_built(s, st, bytes, len, execute_build);
     if (types && !statement_bind(st, types)) {
-        session_end(s, "out of memory");
+        session_fail(s, "out of memory");
         return 0;
     }
     return send_patched(s, st, bytes, len);
@@ -210,7 +210,7 @@ size_t bulk_begin(struct session *s, char *bytes, size_t len)
     if (st->map || (st->params > 0 && !types && !st->types_sent && st->types_known))
         return send_built(s, st, bytes, len, bulk_build);
     if (types && !statement_bind(st, types)) {
-        session_end(s, "out of memory");
+        session_fail(s, "out of memory");
         return 0;
     }
     return send_patched(s, st, bytes, len);
@@ -270,7 +270,7 @@ static size_t long_data_beyond(struct session *s, struct statement *st, char *by
     if (statement_stale(s, st) && !renewed(s, st, bytes, len, false, &used))
         return used;
     if (st->map && !command_gather(s, bytes, len, &g)) {
-        session_end(s, "a packet is too long");
+        session_fail(s, "a packet is too long");
         return 0;
     }
     if (st->map && !g.payload.ptr)
@@ -302,7 +302,7 @@ size_t long_data_begin(struct session *s, char *bytes, size_t len)
         return command_forward(s, bytes, len);
     uint32_t param = get_u16(bytes + PACKET_HEADER + 5);
     if (!mark_long(st, param)) {
-        session_end(s, "out of memory");
+        session_fail(s, "out of memory");
         return 0;
     }
     if (st->pin || buf_len(&st->kept) + n > KEPT_MAX)
@@ -311,7 +311,7 @@ size_t long_data_begin(struct session *s, char *bytes, size_t len)
         return 0;
     keep_long(st, param, (struct span){bytes + PACKET_HEADER + 7, n - 7});
     if (buf_failed(&st->kept)) {
-        session_end(s, "out of memory");
+        session_fail(s, "out of memory");
         return 0;
     }
     if (!statement_stale(s, st))

@@ -152,12 +152,15 @@ struct shared {
 
 /* ---- session.c ---- */
 
-/* The one function that moves a session to another state. */
+/* The one function that moves a session to another state; which moves there are is in its table. */
 void session_move(struct session *s, enum state to);
 
 /* Ends a session: both sockets are closed at once. It is freed when the callback that runs has returned;
  * calling it twice is harmless. `reason` goes to the log. */
 void session_end(struct session *s, const char *reason);
+
+/* The same for what should not happen: a warning. */
+void session_fail(struct session *s, const char *reason);
 
 /* Ends it when the client has taken what waits for it. */
 void session_close(struct session *s, const char *reason);

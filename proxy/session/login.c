@@ -62,7 +62,7 @@ void login_connect(struct session *s)
             continue;
         if (!channel_open(&s->backend, fd)) {
             close(fd);
-            session_end(s, "out of memory");
+            session_fail(s, "out of memory");
             return;
         }
         session_move(s, done ? STATE_GREETING : STATE_CONNECT);
@@ -120,7 +120,7 @@ size_t greeting_from_backend(struct session *s, char *bytes, size_t len)
     }
     struct greeting g;
     if (!greeting_parse(p, &g)) {
-        session_end(s, "the backend speaks another protocol");
+        session_fail(s, "the backend speaks another protocol");
         return size;
     }
     s->server_capabilities = g.capabilities & CAPABILITIES_RELAYED;
@@ -179,7 +179,7 @@ size_t login_from_client(struct session *s, char *bytes, size_t len)
     struct span p = whole_packet(bytes, len);
     if (!p.ptr) {
         if (len > LOGIN_MAX)
-            session_end(s, "the handshake response is too long");
+            session_fail(s, "the handshake response is too long");
         return 0;
     }
     struct login l;
@@ -211,7 +211,7 @@ size_t auth_from_client(struct session *s, char *bytes, size_t len)
     struct span p = whole_packet(bytes, len);
     if (s->auth_turns == 0 || !p.ptr) {
         if (len > LOGIN_MAX)
-            session_end(s, "an authentication packet is too long");
+            session_fail(s, "an authentication packet is too long");
         return 0;
     }
     s->auth_turns--;
@@ -263,7 +263,7 @@ size_t auth_from_backend(struct session *s, char *bytes, size_t len)
         auth_ended(s, (struct span){bytes, used});
         return used;
     case TRACK_BROKEN:
-        session_end(s, "the backend's authentication is not understood");
+        session_fail(s, "the backend's authentication is not understood");
         return 0;
     default:
         s->auth_turns++;
@@ -278,7 +278,7 @@ size_t change_user_begin(struct session *s, char *bytes, size_t len)
     struct span p = whole_packet(bytes, len);
     if (!p.ptr) {
         if (len > LOGIN_MAX)
-            session_end(s, "COM_CHANGE_USER is too long");
+            session_fail(s, "COM_CHANGE_USER is too long");
         return 0;
     }
     struct login l;
@@ -286,7 +286,7 @@ size_t change_user_begin(struct session *s, char *bytes, size_t len)
         return command_forward(s, bytes, len); /* the server refuses it */
     struct login *kept = malloc(sizeof *kept + l.user.len + l.database.len + l.program.len);
     if (!kept) {
-        session_end(s, "out of memory");
+        session_fail(s, "out of memory");
         return 0;
     }
     *kept = l;

@@ -45,7 +45,7 @@ size_t own_from_backend(struct session *s, char *bytes, size_t len)
     if (ev == TRACK_MORE)
         return 0;
     if (ev != TRACK_PACKET && ev != TRACK_END) {
-        session_end(s, "the backend's answer to a command of our own is not understood");
+        session_fail(s, "the backend's answer to a command of our own is not understood");
         return 0;
     }
     const struct own_command *own = s->own;

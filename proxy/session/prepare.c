@@ -69,7 +69,7 @@ size_t prepare_begin(struct session *s, char *bytes, size_t len)
     }
     s->preparing = statement_of(s, text, plan, &r);
     if (!s->preparing || !remember_context(s, s->preparing)) {
-        session_end(s, "out of memory");
+        session_fail(s, "out of memory");
         return 0;
     }
     if (plan == TEXT_SEND || g.parts > 1)

@@ -54,7 +54,7 @@ static void back_done(struct session *s, bool ok)
     if (ok)
         next_step(s);
     else
-        session_end(s, "the session's modes could not be set back");
+        session_fail(s, "the session's modes could not be set back");
 }
 
 /* Before it, a failure is an answer: the PREPARE is left out. */
@@ -63,7 +63,7 @@ static void there_done(struct session *s, bool ok)
     if (ok)
         next_step(s);
     else
-        session_end(s, "a statement's modes could not be set");
+        session_fail(s, "a statement's modes could not be set");
 }
 
 static bool modes_there(struct session *s)
@@ -250,6 +250,6 @@ enum renew statement_renew(struct session *s, struct statement *st, struct rewri
         return RENEW_READY;
     }
     if (!fresh || !begin(s, st, fresh))
-        session_end(s, "out of memory");
+        session_fail(s, "out of memory");
     return RENEW_WAIT;
 }

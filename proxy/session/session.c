@@ -1,6 +1,7 @@
 /* Life and death of sessions, their states, and what the workers run them by. See inside.h for the map. */
 #include "proxy/session/statements.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -8,22 +9,29 @@
 
 #include "proxy/sql/arena.h"
 
+#define TO(state) (1u << STATE_##state)
+#define TO_END    (TO(CLOSING) | TO(ENDED))
+
 static const struct {
     const char *name;
     session_bytes *from_client, *from_backend;
+    unsigned moves; /* the states that may come next */
 } states[STATE_COUNT] = {
-    [STATE_CONNECT] = {"connect", NULL, NULL},
-    [STATE_GREETING] = {"greeting", NULL, greeting_from_backend},
-    [STATE_LOGIN] = {"login", login_from_client, idle_from_backend},
-    [STATE_AUTH] = {"auth", auth_from_client, auth_from_backend},
-    [STATE_READY] = {"ready", command_from_client, idle_from_backend},
-    [STATE_COMMAND] = {"command", rest_from_client, answer_from_backend},
-    [STATE_INFILE] = {"infile", infile_from_client, answer_from_backend},
-    [STATE_STREAM] = {"stream", stream_from_client, answer_from_backend},
-    [STATE_OWN] = {"own", NULL, own_from_backend},
-    [STATE_HOLD] = {"hold", NULL, NULL},
-    [STATE_CLOSING] = {"closing", NULL, NULL},
-    [STATE_ENDED] = {"ended", NULL, NULL},
+    [STATE_CONNECT] = {"connect", NULL, NULL, TO(CONNECT) | TO(GREETING) | TO_END},
+    [STATE_GREETING] = {"greeting", NULL, greeting_from_backend, TO(LOGIN) | TO_END},
+    [STATE_LOGIN] = {"login", login_from_client, idle_from_backend, TO(AUTH) | TO_END},
+    [STATE_AUTH] = {"auth", auth_from_client, auth_from_backend, TO(READY) | TO_END},
+    [STATE_READY] = {"ready", command_from_client, idle_from_backend,
+                     TO(AUTH) | TO(COMMAND) | TO(STREAM) | TO(OWN) | TO_END},
+    [STATE_COMMAND] = {"command", rest_from_client, answer_from_backend,
+                       TO(READY) | TO(INFILE) | TO(HOLD) | TO_END},
+    [STATE_INFILE] = {"infile", infile_from_client, answer_from_backend,
+                      TO(COMMAND) | TO(READY) | TO(HOLD) | TO_END},
+    [STATE_STREAM] = {"stream", stream_from_client, answer_from_backend, TO(READY) | TO_END},
+    [STATE_OWN] = {"own", NULL, own_from_backend, TO(READY) | TO_END},
+    [STATE_HOLD] = {"hold", NULL, NULL, TO(READY) | TO_END},
+    [STATE_CLOSING] = {"closing", NULL, NULL, TO(ENDED)},
+    [STATE_ENDED] = {"ended", NULL, NULL, 0},
 };
 
 session_bytes *session_handler(const struct session *s, const struct channel *from)
@@ -33,6 +41,7 @@ session_bytes *session_handler(const struct session *s, const struct channel *fr
 
 void session_move(struct session *s, enum state to)
 {
+    assert(states[s->state].moves >> to & 1);
     s->state = to;
 }
 
@@ -63,7 +72,7 @@ void session_timer(struct session *s, unsigned ms)
         s->timer = evtimer_new(worker_base(s->worker), on_timer, s);
     struct timeval after = {(time_t)(ms / 1000), (suseconds_t)(ms % 1000) * 1000};
     if (!s->timer || evtimer_add(s->timer, &after))
-        session_end(s, "out of memory");
+        session_fail(s, "out of memory");
 }
 
 /* ---- birth ---- */
@@ -91,7 +100,7 @@ static void session_start(struct worker *w, int fd, const char *client)
     if (channel_open(&s->client, fd))
         login_connect(s);
     else
-        session_end(s, "out of memory");
+        session_fail(s, "out of memory");
     session_leave(s);
 }
 
@@ -118,9 +127,18 @@ void session_end(struct session *s, const char *reason)
     s->shared->dead = s;
 }
 
-void session_close(struct session *s, const char *reason)
+void session_fail(struct session *s, const char *reason)
 {
     if (s->state == STATE_ENDED)
+        return;
+    log_warn("session %llu of %s@%s (connection %u), in state %s: %s", (unsigned long long)s->id,
+             s->user ? s->user : "", s->client_text, s->connection_id, states[s->state].name, reason);
+    session_end(s, reason);
+}
+
+void session_close(struct session *s, const char *reason)
+{
+    if (s->state == STATE_CLOSING || s->state == STATE_ENDED)
         return;
     channel_flush(&s->client);
     if (s->state == STATE_ENDED)

@@ -43,8 +43,8 @@ void text_refuse(struct session *s, const struct rewrite_result *r, size_t parts
 {
     struct buf text = BUF_INIT;
     rewrite_error_text(r, &text);
-    log_info("session %llu of %s@%s: refused: %.*s", (unsigned long long)s->id, s->user ? s->user : "",
-             s->client_text, (int)buf_len(&text), buf_ptr(&text));
+    log_debug("session %llu of %s@%s: refused: %.*s", (unsigned long long)s->id, s->user ? s->user : "",
+              s->client_text, (int)buf_len(&text), buf_ptr(&text));
     command_refuse(s, parts, ERROR_REFUSED, buf_span(&text));
     buf_free(&text);
 }
@@ -73,7 +73,7 @@ size_t query_begin(struct session *s, char *bytes, size_t len)
     }
     if (r.facts) {
         if (!changes_set(&s->text_changes, &r, generation_snapshot(s->pin)->rules)) {
-            session_end(s, "out of memory");
+            session_fail(s, "out of memory");
             return 0;
         }
         s->pending = &s->text_changes;
@@ -94,7 +94,7 @@ size_t init_db_begin(struct session *s, char *bytes, size_t len)
         return 0;
     struct rewrite_result use = {.facts = FACT_USE, .use_database = {bytes + PACKET_HEADER + 1, n - 1}};
     if (!changes_set(&s->text_changes, &use, NULL)) {
-        session_end(s, "out of memory");
+        session_fail(s, "out of memory");
         return 0;
     }
     s->pending = &s->text_changes;
