@@ -162,11 +162,30 @@ static bool fill_chunk(struct run *r)
     return true;
 }
 
+/* A server that crashed, or another one in its place, may have lost what it had committed: where to go on is
+ * what the store says now, not what is remembered here. */
+static bool read_checkpoint(struct run *r, char *error, size_t error_size)
+{
+    struct stored_backfill b;
+    if (!store_read_backfill(r->db, r->sidecar, r->name, &b)) {
+        snprintf(error, error_size, "%s", db_error(r->db));
+        return false;
+    }
+    r->state->rows = b.rows;
+    r->state->changed = b.changed;
+    free(r->walk.after);
+    r->walk.after = b.last_key;
+    free(b.upper_key);
+    free(r->state->last_key); /* from now on walk.after is where it is */
+    r->state->last_key = NULL;
+    return b.state != BACKFILL_NONE || store_backfill(r->db, r->sidecar, r->name, r->state);
+}
+
 static bool reconnect(struct run *r)
 {
-    char error[CONTROL_ERROR_SIZE];
+    char error[CONTROL_ERROR_SIZE] = "";
     for (unsigned i = 0; i < RECONNECTS_MAX; i++) {
-        if (connect_run(r, error, sizeof(error)))
+        if (connect_run(r, error, sizeof(error)) && read_checkpoint(r, error, sizeof(error)))
             return true;
         if (!go_on(r, "the backend does not answer"))
             return false;
@@ -180,10 +199,8 @@ static bool reconnect(struct run *r)
 static bool handle_failure(struct run *r, unsigned *retries)
 {
     unsigned code = db_errno(r->db);
-    if (db_lost(r->db)) {
-        /* COMMIT may have been lost too: the chunk is then done once more, which changes nothing. */
+    if (db_lost(r->db))
         return reconnect(r);
-    }
     if (code == ERR_LOCK_WAIT || code == ERR_DEADLOCK) {
         if (++*retries > RETRIES_MAX) {
             fail(r, "the rows of a chunk stayed locked for minutes; resume when the transaction has ended");
@@ -265,7 +282,7 @@ static bool explain_first(struct run *r)
 static void fill_all(struct run *r)
 {
     unsigned retries = 0;
-    while (go_on(r, "")) {
+    while (retries || go_on(r, "")) { /* handle_failure() has asked already, and said why it waits */
         double start = clock_ms();
         if (!fill_chunk(r)) {
             if (!handle_failure(r, &retries))

@@ -204,35 +204,38 @@ static void gate_foreign_keys(struct check *c)
         found(c, "no foreign key's action writes the columns");
 }
 
-/* "column LIKE '%name%'", with the wildcards in the name escaped by '|'. */
-static void add_like(struct buf *b, const char *column, struct span name)
+/* "text LIKE '%quoted%'", with the wildcards in it escaped by '|'. A view's text is the server's own, in
+ * which every name stands in backticks. */
+static void add_like(struct buf *b, const char *text, struct buf *quoted)
 {
     struct buf pattern = BUF_INIT;
     buf_add_byte(&pattern, '%');
-    for (size_t i = 0; i < name.len; i++) {
-        if (strchr("%_|", name.ptr[i]))
+    for (size_t i = 0; i < quoted->end; i++) {
+        if (strchr("%_|", quoted->data[i]))
             buf_add_byte(&pattern, '|');
-        buf_add_byte(&pattern, (unsigned char)name.ptr[i]);
+        buf_add_byte(&pattern, (unsigned char)quoted->data[i]);
     }
     buf_add_byte(&pattern, '%');
-    buf_printf(b, "%s LIKE ", column);
+    buf_printf(b, "%s LIKE ", text);
     sql_string(b, buf_span(&pattern));
     buf_add_str(b, " ESCAPE '|'");
     buf_free(&pattern);
+    buf_free(quoted);
 }
 
 static void gate_views(struct check *c)
 {
     const struct rule *r = rule_of(c);
-    struct buf b = BUF_INIT;
+    struct buf b = BUF_INIT, name = BUF_INIT;
     buf_add_str(&b, "SELECT CONCAT(table_schema, '.', table_name) FROM information_schema.views"
                     " WHERE is_updatable = 'YES' AND ");
-    add_like(&b, "view_definition", r->table);
+    row_sql_table(&name, r);
+    add_like(&b, "view_definition", &name);
     buf_add_str(&b, " AND (FALSE");
     for (size_t i = 0; i < r->old_count + r->new_count; i++) {
         buf_add_str(&b, " OR ");
-        add_like(&b, "view_definition",
-                 i < r->old_count ? r->old_columns[i].name : r->new_columns[i - r->old_count].name);
+        sql_name(&name, i < r->old_count ? r->old_columns[i].name : r->new_columns[i - r->old_count].name);
+        add_like(&b, "view_definition", &name);
     }
     buf_add_str(&b, ")");
     if (found_names(c, &b, "updatable views over the columns:"))
@@ -243,16 +246,44 @@ static void gate_views(struct check *c)
         found(c, "no updatable view over the columns");
 }
 
+/* "text REGEXP 'the name as a word of its own'". A routine's text is as its author wrote it. */
+static void add_word(struct buf *b, const char *text, struct span name)
+{
+    struct buf pattern = BUF_INIT;
+    buf_add_str(&pattern, "(^|[^0-9A-Za-z_$])");
+    for (size_t i = 0; i < name.len; i++) {
+        if (strchr("\\^$.|?*+()[]{}-", name.ptr[i]))
+            buf_add_byte(&pattern, '\\');
+        buf_add_byte(&pattern, (unsigned char)name.ptr[i]);
+    }
+    buf_add_str(&pattern, "([^0-9A-Za-z_$]|$)");
+    buf_printf(b, "%s REGEXP ", text);
+    sql_string(b, buf_span(&pattern));
+    buf_free(&pattern);
+}
+
+/* " WHERE the text names the table, and stands in its database or names that too". */
+static void add_names_table(struct buf *b, const struct rule *r, const char *schema, const char *text)
+{
+    buf_add_str(b, " WHERE ");
+    add_word(b, text, r->table);
+    buf_printf(b, " AND (%s = ", schema);
+    sql_string(b, r->db);
+    buf_add_str(b, " OR ");
+    add_word(b, text, r->db);
+    buf_add_byte(b, ')');
+}
+
 static void gate_routines(struct check *c)
 {
     const struct rule *r = rule_of(c);
     struct buf b = BUF_INIT;
     buf_add_str(&b, "SELECT CONCAT(LOWER(routine_type), ' ', routine_schema, '.', routine_name)"
-                    " FROM information_schema.routines WHERE routine_schema NOT IN ('mysql', 'sys') AND ");
-    add_like(&b, "routine_definition", r->table);
+                    " FROM information_schema.routines");
+    add_names_table(&b, r, "routine_schema", "routine_definition");
     buf_add_str(&b, " UNION ALL SELECT CONCAT('event ', event_schema, '.', event_name)"
-                    " FROM information_schema.events WHERE ");
-    add_like(&b, "event_definition", r->table);
+                    " FROM information_schema.events");
+    add_names_table(&b, r, "event_schema", "event_definition");
     if (found_names(c, &b, "routines and events whose text names the table:"))
         closed(c, "what they write does not pass the proxy; change them, or make sure that they only read");
     else if (c->gate->ok)

@@ -138,6 +138,39 @@ static bool phase_field(db_field f, enum phase *out)
     return phase_of(word, out);
 }
 
+/* The fields of BACKFILL_FIELDS. */
+#define BACKFILL_FIELDS                                                                                      \
+    "b.state, b.rows_read, b.rows_changed, b.estimate, b.generation, b.last_key, b.upper_key, b.error"
+enum { BACKFILL_FIELD_COUNT = 8 };
+
+static void read_backfill(const db_field *f, struct stored_backfill *b)
+{
+    *b = (struct stored_backfill){.state = backfill_state_of(f[0]),
+                                  .rows = db_u64(f[1]),
+                                  .changed = db_u64(f[2]),
+                                  .estimate = db_u64(f[3]),
+                                  .generation = db_u64(f[4]),
+                                  .last_key = field_dup(f[5]),
+                                  .upper_key = field_dup(f[6])};
+    db_text(f[7], b->error, sizeof(b->error));
+}
+
+bool store_read_backfill(struct db *d, const char *database, const char *name, struct stored_backfill *out)
+{
+    struct buf b = BUF_INIT;
+    struct db_result r;
+    *out = (struct stored_backfill){0};
+    buf_printf(&b, "SELECT " BACKFILL_FIELDS " FROM `%s`.backfills b WHERE b.migration = ", database);
+    sql_string(&b, span_of(name));
+    if (!db_query_buf(d, &b, &r))
+        return false;
+    const db_field *f = db_next(&r);
+    if (f)
+        read_backfill(f, out);
+    db_end(&r);
+    return true;
+}
+
 static void read_row(const db_field *f, struct stored_migration *m)
 {
     db_text(f[0], m->name, sizeof(m->name));
@@ -147,20 +180,14 @@ static void read_row(const db_field *f, struct stored_migration *m)
     m->generation = db_u64(f[3]);
     m->dual_write_generation = db_u64(f[4]);
     m->definition = field_dup(f[5]);
-    m->backfill.state = backfill_state_of(f[6]);
-    m->backfill.rows = db_u64(f[7]);
-    m->backfill.changed = db_u64(f[8]);
-    m->backfill.estimate = db_u64(f[9]);
-    m->backfill.generation = db_u64(f[10]);
-    m->backfill.last_key = field_dup(f[11]);
-    m->backfill.upper_key = field_dup(f[12]);
-    db_text(f[13], m->backfill.error, sizeof(m->backfill.error));
-    m->verification.valid = f[14].ptr != NULL;
-    m->verification.rows = db_u64(f[14]);
-    m->verification.drift = db_u64(f[15]);
-    m->verification.back_failed = db_u64(f[16]);
-    m->verification.generation = db_u64(f[17]);
-    db_text(f[18], m->verification.finished_at, sizeof(m->verification.finished_at));
+    read_backfill(f + 6, &m->backfill);
+    f += 6 + BACKFILL_FIELD_COUNT;
+    m->verification.valid = f[0].ptr != NULL;
+    m->verification.rows = db_u64(f[0]);
+    m->verification.drift = db_u64(f[1]);
+    m->verification.back_failed = db_u64(f[2]);
+    m->verification.generation = db_u64(f[3]);
+    db_text(f[4], m->verification.finished_at, sizeof(m->verification.finished_at));
 }
 
 bool store_load(struct db *d, const char *database, struct stored_migration **list, size_t *count,
@@ -176,8 +203,7 @@ bool store_load(struct db *d, const char *database, struct stored_migration **li
     db_end(&r);
     if (!db_queryf(d, &r,
                    "SELECT m.name, m.phase, m.intent, m.generation, m.dual_write_generation, m.definition,"
-                   " b.state, b.rows_read, b.rows_changed, b.estimate, b.generation, b.last_key, b.upper_key,"
-                   " b.error, v.rows_read, v.drift, v.back_failed, v.generation, v.finished_at"
+                   " " BACKFILL_FIELDS ", v.rows_read, v.drift, v.back_failed, v.generation, v.finished_at"
                    " FROM `%s`.migrations m LEFT JOIN `%s`.backfills b ON b.migration = m.name"
                    " LEFT JOIN `%s`.verifications v ON v.migration = m.name ORDER BY m.name",
                    database, database, database))

@@ -94,6 +94,9 @@ bool store_forget(struct db *d, const char *database, const char *name, const st
 
 bool store_event(struct db *d, const char *database, const struct stored_event *event);
 
+/* Reads one migration's backfill row; a missing one gives BACKFILL_NONE. The keys are malloc'ed. */
+bool store_read_backfill(struct db *d, const char *database, const char *name, struct stored_backfill *out);
+
 /* Writes the whole backfill row; store_checkpoint only what moves, inside the chunk's transaction. */
 bool store_backfill(struct db *d, const char *database, const char *name, const struct stored_backfill *b);
 bool store_checkpoint(struct db *d, const char *database, const char *name, const struct stored_backfill *b);

@@ -78,6 +78,10 @@ class Server(Process):
             self.signal(signal.SIGTERM)
             self.wait()
 
+    def kill(self):
+        self._forget_admin()
+        super().kill()
+
     def _create_users(self):
         for user, password in ((APP_USER, APP_PASSWORD), (CONTROL_USER, CONTROL_PASSWORD)):
             self.query(f"CREATE USER '{user}'@'%' IDENTIFIED BY '{password}'")
