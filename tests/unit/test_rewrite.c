@@ -152,7 +152,8 @@ static void test_several_statements(void **state)
     expect("UPDATE t SET a = 1; ALTER TABLE t DROP a; SELECT a FROM t", "!ALTER TABLE");
     expect("USE other; SELECT a FROM t; USE shop; SELECT a FROM t",
            "USE other; SELECT a FROM t; USE shop; SELECT (0 - t.`n`) AS `a` FROM t");
-    expect("SET sql_mode = 'ANSI_QUOTES'; UPDATE t SET a = 1", "!sql_mode");
+    expect("SET sql_mode = 'ANSI_QUOTES'; UPDATE t SET a = 1",
+           "!the text sets sql_mode or a character set before it names a migrated table");
     expect("SELECT 1; SELECT a FROM", NULL);
     expect("SELECT 1; SELECT a FROM t WHERE", "!syntax");
     expect("SELECT a FROM t WHERE 'x", "!syntax");
@@ -210,7 +211,7 @@ static void test_limits(void **state)
         struct arena *small = arena_new(limit);
         rewrite_text(small, &f->session, (struct span){text, len}, &f->result);
         if (f->result.verdict == REWRITE_UNREWRITABLE)
-            assert_non_null(strstr(f->result.reason, "too large"));
+            assert_non_null(strstr(f->result.reason, "the statement is too large to be rewritten"));
         else
             assert_int_equal(f->result.verdict, REWRITE_REWRITTEN);
         arena_free(small);
@@ -218,7 +219,7 @@ static void test_limits(void **state)
     memset(text, '(', 100000);
     text[100000] = '\0';
     memcpy(text, "DELETE FROM t WHERE ", 20);
-    expect(text, "!nested too deeply");
+    expect(text, "!the statement is nested too deeply");
 }
 
 static void test_error_text(void **state)
@@ -246,13 +247,35 @@ static void test_passes_where_it_may(void **state)
     expect("UPDATE t SET a = 1; HANDLER t OPEN", "UPDATE t SET a = 1, `n` = (0 - `a`); HANDLER t OPEN");
 }
 
+static void test_views(void **state)
+{
+    (void)state;
+    build(PHASE_CUTOVER, false);
+    struct catalog *c = catalog_new();
+    const struct catalog_column a = {.name = SPAN("A"), .nullable = true}, x = {.name = SPAN("x")};
+    struct rules *rules = f->rules;
+    catalog_add_table(c, SPAN("shop"), SPAN("v"), true);
+    catalog_add_column(c, &a);
+    catalog_add_column(c, &x);
+    assert_true(catalog_finish(c, false));
+    rules->catalog = c;
+    expect("UPDATE v SET x = 1 WHERE a = 2", NULL);
+    expect("SELECT a FROM v", NULL);
+    expect("UPDATE v SET a = 1", "!a is written through a view");
+    expect("INSERT INTO v (a, x) VALUES (1, 2)", "!a is written through a view");
+    expect("INSERT INTO v VALUES (1, 2)", "!A is written through a view");
+    expect("UPDATE v JOIN s ON s.id = v.x SET s.v = 1", NULL);
+    rules->catalog = f->catalog;
+    catalog_free(c);
+}
+
 static void test_executes_what_it_cannot_see(void **state)
 {
     (void)state;
     build(PHASE_DUAL_WRITE, false);
     expect("EXECUTE p", NULL);
     f->session.sql_prepared = true;
-    expect("EXECUTE p", "!prepared before");
+    expect("EXECUTE p", "!EXECUTE may run SQL that was prepared before the migration began");
 }
 
 int main(void)
@@ -267,6 +290,7 @@ int main(void)
         cmocka_unit_test_teardown(test_limits, teardown),
         cmocka_unit_test_teardown(test_error_text, teardown),
         cmocka_unit_test_teardown(test_passes_where_it_may, teardown),
+        cmocka_unit_test_teardown(test_views, teardown),
         cmocka_unit_test_teardown(test_executes_what_it_cannot_see, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
