@@ -25,9 +25,7 @@ enum {
 
 struct connection {
     struct admin *admin;
-    int fd;     /* -1: this slot is free */
-    bool ended; /* the thread is about to return: join it and free the slot */
-    pthread_t thread;
+    int fd; /* -1: this slot is free. The thread frees it when it ends */
     char who[128];
 };
 
@@ -36,7 +34,8 @@ struct admin {
     char *path, *lock_path;
     int fd, lock_fd;
     struct event *accept_event;
-    pthread_mutex_t lock; /* guards fd and ended of the connections */
+    pthread_mutex_t lock; /* guards the connections' fd */
+    pthread_cond_t freed; /* a slot was */
     struct connection connections[CONNECTIONS_MAX];
 };
 
@@ -108,37 +107,48 @@ static void serve(struct connection *n)
 static void *connection_main(void *arg)
 {
     struct connection *n = arg;
+    struct admin *a = n->admin;
     serve(n);
-    pthread_mutex_lock(&n->admin->lock);
-    shutdown(n->fd, SHUT_RDWR);
-    n->ended = true;
-    pthread_mutex_unlock(&n->admin->lock);
+    pthread_mutex_lock(&a->lock);
+    close(n->fd);
+    n->fd = -1;
+    pthread_cond_broadcast(&a->freed);
+    pthread_mutex_unlock(&a->lock);
     return NULL;
 }
 
 /* ---- accepting (main thread) ------------------------------------------------------------------------ */
 
-static void reap(struct admin *a)
+/* A slot that is `fd`'s from now on, or NULL. Only this thread takes slots. */
+static struct connection *take_slot(struct admin *a, int fd)
 {
-    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
-        struct connection *n = &a->connections[i];
-        pthread_mutex_lock(&a->lock);
-        bool ended = n->fd >= 0 && n->ended;
-        pthread_mutex_unlock(&a->lock);
-        if (!ended)
-            continue;
-        pthread_join(n->thread, NULL);
-        close(n->fd);
-        n->fd = -1;
-    }
+    struct connection *found = NULL;
+    pthread_mutex_lock(&a->lock);
+    for (size_t i = 0; i < CONNECTIONS_MAX && !found; i++)
+        if (a->connections[i].fd < 0)
+            found = &a->connections[i];
+    if (found)
+        found->fd = fd;
+    pthread_mutex_unlock(&a->lock);
+    return found;
 }
 
-static struct connection *free_slot(struct admin *a)
+static void give_slot_back(struct admin *a, struct connection *n)
 {
-    for (size_t i = 0; i < CONNECTIONS_MAX; i++)
-        if (a->connections[i].fd < 0)
-            return &a->connections[i];
-    return NULL;
+    pthread_mutex_lock(&a->lock);
+    n->fd = -1;
+    pthread_mutex_unlock(&a->lock);
+}
+
+static bool start_thread(struct connection *n)
+{
+    pthread_attr_t attr;
+    pthread_t thread;
+    pthread_attr_init(&attr);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    bool ok = pthread_create(&thread, &attr, connection_main, n) == 0;
+    pthread_attr_destroy(&attr);
+    return ok;
 }
 
 static void refuse(int fd, const char *why)
@@ -154,10 +164,9 @@ static void on_accept(evutil_socket_t listening, short events, void *arg)
     (void)events;
     struct admin *a = arg;
     int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
-    reap(a);
     if (fd < 0)
         return;
-    struct connection *n = free_slot(a);
+    struct connection *n = take_slot(a, fd);
     if (!n) {
         refuse(fd, "too many admin connections");
         return;
@@ -166,11 +175,9 @@ static void on_accept(evutil_socket_t listening, short events, void *arg)
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &idle, sizeof(idle));
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &stuck, sizeof(stuck));
     n->admin = a;
-    n->ended = false;
-    n->fd = fd;
     find_user(fd, n->who, sizeof(n->who));
-    if (pthread_create(&n->thread, NULL, connection_main, n) != 0) {
-        n->fd = -1;
+    if (!start_thread(n)) {
+        give_slot_back(a, n);
         refuse(fd, "no thread can be made");
     }
 }
@@ -251,6 +258,7 @@ struct admin *admin_open(struct event_base *base, const struct admin_setup *setu
     for (size_t i = 0; i < CONNECTIONS_MAX; i++)
         a->connections[i].fd = -1;
     pthread_mutex_init(&a->lock, NULL);
+    pthread_cond_init(&a->freed, NULL);
     a->path = strdup(setup->path);
     if (asprintf(&a->lock_path, "%s.lock", setup->path) < 0)
         a->lock_path = NULL;
@@ -283,17 +291,16 @@ void admin_close(struct admin *a)
         unlink(a->path);
     }
     pthread_mutex_lock(&a->lock);
-    for (size_t i = 0; i < CONNECTIONS_MAX; i++)
-        if (a->connections[i].fd >= 0 && !a->connections[i].ended)
+    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+        if (a->connections[i].fd >= 0)
             shutdown(a->connections[i].fd, SHUT_RD);
+        while (a->connections[i].fd >= 0)
+            pthread_cond_wait(&a->freed, &a->lock);
+    }
     pthread_mutex_unlock(&a->lock);
-    for (size_t i = 0; i < CONNECTIONS_MAX; i++)
-        if (a->connections[i].fd >= 0) {
-            pthread_join(a->connections[i].thread, NULL);
-            close(a->connections[i].fd);
-        }
     if (a->lock_fd >= 0)
         close(a->lock_fd); /* the lock file stays: removing it would race with who just opened it */
+    pthread_cond_destroy(&a->freed);
     pthread_mutex_destroy(&a->lock);
     free(a->path);
     free(a->lock_path);
