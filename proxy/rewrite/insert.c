@@ -6,9 +6,13 @@
  *
  * Values run left to right and see the columns before them as they are stored, so f(old) is exact whatever
  * the value was. A column that is left out is seen where its default is a constant; one with an expression
- * as default is named with the word DEFAULT. */
+ * as default is named with the word DEFAULT.
+ *
+ * Not so where a subquery reads the table itself: then the server computes a row whole before it stores any
+ * of it, and a column's name means its default. There the value is repeated, as INSERT … SELECT does it. */
 #include "proxy/rewrite/expression.h"
 #include "proxy/rewrite/plan.h"
+#include "proxy/sql/lexer.h"
 
 /* What one rule adds. */
 struct addition {
@@ -79,7 +83,8 @@ static void add_rule(struct insert_plan *ip, const struct rule *r)
         uint32_t place = place_of(&ip->list, given.columns[i].name);
         if (place != NOWHERE)
             behind = behind == NOWHERE || place > behind ? place : behind;
-        else if (is_read(&follow, given.columns[i].name) && needs_default(ip->target, given.columns[i].name))
+        else if (is_read(&follow, given.columns[i].name) &&
+                 needs_default(ip->target, given.columns[i].name) && !p->reads_target)
             add_one(p, &t, given.columns[i].name, SPAN("DEFAULT"));
     }
     for (size_t i = 0; i < follow.count; i++)
@@ -220,6 +225,72 @@ static void edit_list(struct insert_plan *ip)
 
 /* ---- the values ---- */
 
+/* The value that is given for a column, to stand in the expressions that read it. false: refused. */
+static bool repeat_value(struct insert_plan *ip, const struct rule *rule, const struct scope *scope,
+                         struct span name, const struct expr *value, struct substitute *out)
+{
+    struct plan *p = ip->p;
+    const struct catalog_column *column = catalog_column_of(ip->target->table, name);
+    if (!column) {
+        refuse_about(p, rule, "the type of %.*s is not known, and its value must be repeated", name,
+                     "name it and give it a value");
+        return false;
+    }
+    if (!is_repeatable(p, value->range)) {
+        refuse_about(p, rule, "the value of %.*s would have to be computed twice", name,
+                     "set the new columns too, or insert row by row");
+        return false;
+    }
+    out->column = name;
+    return stored_value(p, scope, rule, column, value, rendered(p, value->range), &out->with);
+}
+
+/* A row's value at a place of the list; `set`: of INSERT … SET. */
+static const struct expr *value_at(const struct expr *row, const struct assignment *set, uint32_t place)
+{
+    for (; row && place; place--)
+        row = row->next;
+    for (; set && place; place--)
+        set = set->next;
+    return row ? row : set ? set->value : NULL;
+}
+
+/* What a rule adds to a row that is computed before it is stored. A column that is left out may still be
+ * named: it is the default. The word DEFAULT is not (MariaDB stores NULL for it there). */
+static struct fragment row_computed_first(struct insert_plan *ip, const struct addition *add,
+                                          const struct expr *row, const struct assignment *set)
+{
+    struct plan *p = ip->p;
+    struct rule_side given = given_side(add->rule, add->writes);
+    struct rule_side follow = following_side(add->rule, add->writes);
+    struct substitute *values = arena_alloc(p->arena, (given.count + 1) * sizeof *values);
+    struct builder b = {.arena = p->arena};
+    uint32_t count = 0;
+    for (size_t i = 0; i < given.count && !arena_failed(p->arena); i++) {
+        struct span name = given.columns[i].name;
+        uint32_t place = place_of(&ip->list, name);
+        const struct expr *value = place == NOWHERE ? NULL : value_at(row, set, place);
+        if (!is_read(&follow, name))
+            continue;
+        if (value && value->kind != EXPR_DEFAULT) {
+            if (!repeat_value(ip, add->rule, ip->scope, name, value, &values[count++]))
+                break;
+        } else if (value || needs_default(ip->target, name)) {
+            refuse_about(p, add->rule, "%.*s gets its default while a subquery reads the table itself", name,
+                         "give it a value, or read the table before");
+        }
+    }
+    for (size_t i = 0; i < follow.count && !p->refused; i++) {
+        builder_add(&b, SPAN(", "));
+        if (set) {
+            builder_add(&b, quoted_name(p->arena, follow.columns[i].name));
+            builder_add(&b, SPAN(" = "));
+        }
+        builder_add_fragment(&b, expression_text(p, &follow.columns[i].value, SPAN(""), values, count));
+    }
+    return builder_done(&b);
+}
+
 static void edit_row(struct insert_plan *ip, const struct value_row *row)
 {
     struct edits *edits = &ip->p->edits;
@@ -234,7 +305,10 @@ static void edit_row(struct insert_plan *ip, const struct value_row *row)
     for (const struct expr *e = row->values; e; e = e->next, place++)
         for (uint32_t k = 0; k < ip->count; k++)
             if (ip->additions[k].behind == place || (ip->additions[k].behind == NOWHERE && !e->next))
-                edits_insert(edits, range_end(e->range), fragment_of(ip->additions[k].values));
+                edits_insert(edits, range_end(e->range),
+                             ip->p->reads_target
+                                 ? row_computed_first(ip, &ip->additions[k], row->values, NULL)
+                                 : fragment_of(ip->additions[k].values));
 }
 
 static void edit_set(struct insert_plan *ip)
@@ -243,7 +317,9 @@ static void edit_set(struct insert_plan *ip)
     for (const struct assignment *a = ip->i->set; a; a = a->next, place++)
         for (uint32_t k = 0; k < ip->count; k++)
             if (ip->additions[k].behind == place || (ip->additions[k].behind == NOWHERE && !a->next))
-                edits_insert(&ip->p->edits, range_end(a->range), fragment_of(ip->additions[k].set));
+                edits_insert(&ip->p->edits, range_end(a->range),
+                             ip->p->reads_target ? row_computed_first(ip, &ip->additions[k], NULL, ip->i->set)
+                                                 : fragment_of(ip->additions[k].set));
 }
 
 /* One branch of INSERT … SELECT: the item that fills the column is repeated within the expression. */
@@ -262,23 +338,12 @@ static void edit_branch(struct insert_plan *ip, const struct select *select, con
             const struct select_item *item = select->items;
             for (; item && at < place; at++)
                 item = item->next;
-            const struct catalog_column *column = catalog_column_of(ip->target->table, given.columns[c].name);
-            if (place == NOWHERE || !item || !column) {
-                refuse_about(p, add->rule,
-                             column || place == NOWHERE ? "INSERT … SELECT leaves %.*s out"
-                                                        : "the type of %.*s is not known, and its value must"
-                                                          " be repeated",
-                             given.columns[c].name, "name it and give it a value");
+            if (place == NOWHERE || !item) {
+                refuse_about(p, add->rule, "INSERT … SELECT leaves %.*s out", given.columns[c].name,
+                             "name it and give it a value");
                 return;
             }
-            if (!is_repeatable(p, item->expr->range)) {
-                refuse_about(p, add->rule, "the value of %.*s would have to be computed twice",
-                             given.columns[c].name, "set the new columns too, or insert row by row");
-                return;
-            }
-            values[count].column = given.columns[c].name;
-            if (!stored_value(p, scope, add->rule, column, item->expr, rendered(p, item->expr->range),
-                              &values[count++].with))
+            if (!repeat_value(ip, add->rule, scope, given.columns[c].name, item->expr, &values[count++]))
                 return;
         }
         for (const struct select_item *item = select->items; item; item = item->next)
@@ -301,22 +366,62 @@ static bool has_star_item(const struct select *select)
     return false;
 }
 
-static void edit_body(struct insert_plan *ip, const struct query_body *body, const struct scope *scope)
+/* Whether two rows that the server takes for the same give the same after f too: numbers and dates do, texts
+ * that differ in letter case need not. */
+static bool same_rows_stay_same(const struct insert_plan *ip)
 {
+    for (uint32_t k = 0; k < ip->count; k++) {
+        struct rule_side given = given_side(ip->additions[k].rule, ip->additions[k].writes);
+        for (size_t c = 0; c < given.count; c++) {
+            const struct catalog_column *column = catalog_column_of(ip->target->table, given.columns[c].name);
+            if (!column || (column->class != COLUMN_INTEGER && column->class != COLUMN_DECIMAL &&
+                            column->class != COLUMN_TEMPORAL))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* Whether a set operation is UNION ALL. */
+static bool keeps_all_rows(const struct plan *p, const struct query_body *body)
+{
+    uint32_t from = range_end(body->left->range), to = body->right->range.off;
+    struct lexer lx;
+    bool is_union = false, all = false;
+    lex_init(&lx, &p->session->dialect, (struct span){p->text.ptr, to});
+    lx.pos = from;
+    for (struct token t = lex_next_significant(&lx); t.type != TOK_END; t = lex_next_significant(&lx)) {
+        struct span word = {p->text.ptr + t.off, t.len};
+        is_union = is_union || span_ieq(word, SPAN("union"));
+        all = all || span_ieq(word, SPAN("all"));
+    }
+    return is_union && all;
+}
+
+/* Adds to every SELECT that rows come from. */
+static void edit_body(struct insert_plan *ip, const struct query_body *body)
+{
+    struct plan *p = ip->p;
     const char *reason = NULL;
-    const struct rule *r = ip->count ? ip->additions[0].rule : NULL;
+    for (; body->kind == BODY_SETOP; body = body->left) {
+        if (!keeps_all_rows(p, body) && !same_rows_stay_same(ip))
+            reason = "INSERT takes its rows from a set operation that compares texts";
+        edit_body(ip, body->right);
+    }
     if (body->kind == BODY_PAREN && !body->query->with) {
-        edit_body(ip, body->query->body, scope);
+        edit_body(ip, body->query->body);
         return;
     }
-    if (body->kind != BODY_SELECT)
-        reason = "INSERT takes its rows from more than one plain SELECT";
-    else if (body->select->distinct)
-        reason = "INSERT takes its rows from SELECT DISTINCT";
+    const struct scope *scope = body->kind == BODY_SELECT ? scope_of(p, body->select) : NULL;
+    if (!scope)
+        reason = "INSERT takes its rows from something else than SELECT";
+    else if (body->select->distinct && !same_rows_stay_same(ip))
+        reason = "INSERT takes its rows from SELECT DISTINCT over texts";
     else if (has_star_item(body->select))
         reason = "INSERT takes its rows from SELECT *";
     if (reason)
-        refuse(ip->p, r, reason, "insert from one SELECT that names its columns, or set the new columns too");
+        refuse(p, ip->additions[0].rule, reason,
+               "insert from SELECTs that name their columns, or set the new columns too");
     else
         edit_branch(ip, body->select, scope);
 }
@@ -345,6 +450,21 @@ static struct scope *duplicate_scope(struct insert_plan *ip, const struct scope 
         scope_add(s, row);
     }
     return s;
+}
+
+/* Reads the rows that are there, so what is read flips. */
+static void plan_duplicate(struct insert_plan *ip, const struct scope *from)
+{
+    struct plan *p = ip->p;
+    const struct insert_stmt *i = ip->i;
+    if (!i->on_duplicate)
+        return;
+    struct scope *s = duplicate_scope(ip, from);
+    if (ip->target->rule_count)
+        *ip->target->frozen = 0;
+    plan_set(p, s, i->on_duplicate, i->form == INSERT_QUERY, p->session->dialect.modes & SQL_SIMULTANEOUS);
+    if (ip->target->rule_count)
+        *ip->target->frozen = UINT32_MAX;
 }
 
 static void plan_returning(struct plan *p, const struct insert_plan *ip)
@@ -377,7 +497,7 @@ static bool rows_fit(const struct insert_plan *ip)
     return true;
 }
 
-static void add_what_follows(struct insert_plan *ip, const struct scope *from)
+static void add_what_follows(struct insert_plan *ip)
 {
     const struct insert_stmt *i = ip->i;
     bool reshape = false;
@@ -397,7 +517,7 @@ static void add_what_follows(struct insert_plan *ip, const struct scope *from)
     for (const struct value_row *row = i->rows; row && ip->count; row = row->next)
         edit_row(ip, row);
     if (i->form == INSERT_QUERY && ip->count)
-        edit_body(ip, i->query->body, from);
+        edit_body(ip, i->query->body);
 }
 
 void plan_insert(struct plan *p, const struct insert_stmt *i)
@@ -409,20 +529,16 @@ void plan_insert(struct plan *p, const struct insert_stmt *i)
     scope_add(ip.scope, ip.target);
     if (ip.target->rule_count)
         *ip.target->frozen = UINT32_MAX;
+    p->target = i->form == INSERT_QUERY ? NULL : ip.target;
     walk_row_values(&ip);
     if (i->form == INSERT_QUERY)
         from = walk_query(p, i->query, NULL, NULL, false);
+    plan_duplicate(&ip, from);
+    p->target = NULL;
     if (ip.target->table && ip.target->table->is_view && find_list(&ip))
         for (uint32_t k = 0; k < ip.list.count; k++)
             refuse_view_write(p, ip.target, ip.list.names[k]);
     else if (ip.target->rule_count && !p->refused)
-        add_what_follows(&ip, from);
+        add_what_follows(&ip);
     plan_returning(p, &ip);
-    if (ip.target->rule_count)
-        *ip.target->frozen = 0;
-    if (i->on_duplicate) {
-        struct scope *s = duplicate_scope(&ip, from);
-        bool orderless = p->session->dialect.modes & SQL_SIMULTANEOUS;
-        plan_set(p, s, i->on_duplicate, i->form == INSERT_QUERY, orderless);
-    }
 }

@@ -22,9 +22,9 @@ struct touch_node {
     struct touch_node *next;
 };
 
-/* A query that was walked, with the scope of its leftmost SELECT. */
+/* A SELECT that was walked, with its scope. */
 struct walked {
-    const struct query *query;
+    const struct select *select;
     const struct scope *scope;
     struct walked *next;
 };
@@ -42,10 +42,12 @@ struct plan {
 
     struct touch_node *touches; /* newest first */
     uint32_t touch_count;
-    struct walked *walked; /* subqueries in expressions, newest first */
-    bool prepares;         /* SQL that is not rewritten */
-    uint32_t flips;        /* references replaced so far */
-    bool names_table;      /* a migrated table is named */
+    struct walked *walked;       /* newest first */
+    bool prepares;               /* SQL that is not rewritten */
+    uint32_t flips;              /* references replaced so far */
+    bool names_table;            /* a migrated table is named */
+    const struct source *target; /* INSERT's, while what its rows are made of is walked */
+    bool reads_target;           /* that reads the target's table, or a view that may be over it */
     /* Migrations in force of the tables that are named: any, and one that does not let pass. */
     const struct rule *named, *strict;
     bool refused;            /* the first refusal: */
@@ -185,6 +187,9 @@ void walk_items(struct plan *p, struct scope *s, const struct select_item *items
 void walk_order(struct plan *p, struct scope *s, const struct order_item *order);
 const struct ctes *walk_with(struct plan *p, const struct with *with, const struct scope *outer,
                              const struct ctes *ctes);
+
+/* The scope of a SELECT that was walked; NULL where it was not. */
+const struct scope *scope_of(const struct plan *p, const struct select *select);
 
 /* Adds the tables of a FROM clause to `s`, and walks what is in it. */
 void walk_from(struct plan *p, struct scope *s, const struct table_ref *refs);

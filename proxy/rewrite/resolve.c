@@ -60,6 +60,15 @@ static void add_rules(struct plan *p, struct source *s, struct span table)
     memcpy(s->rules, found, s->rule_count * sizeof *s->rules);
 }
 
+/* Notes that INSERT's own table is read; one that is not known may be a view over it. */
+static void note_target(struct plan *p, const struct source *s, struct span table)
+{
+    const struct source *target = p->target;
+    if (target && (!s->table || s->table->is_view ||
+                   (same_table_name(p, target->name, table) && same_table_name(p, target->db, s->db))))
+        p->reads_target = true;
+}
+
 /* The CTE that an unqualified table name means. The servers compare these names without letter case. */
 static const struct ctes *cte_named(const struct ctes *ctes, const struct table_name *name)
 {
@@ -91,6 +100,7 @@ struct source *source_of_table(struct plan *p, const struct table_name *name, co
     if (s->db.len == 0 || is_temporary(p, s->db, name->table.text))
         return s;
     s->table = catalog_find(p->rules->catalog, s->db, name->table.text);
+    note_target(p, s, name->table.text);
     add_rules(p, s, name->table.text);
     return s;
 }

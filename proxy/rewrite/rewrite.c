@@ -239,6 +239,8 @@ static void begin_statement(struct plan *p, const struct stmt *s)
     p->flips = 0;
     p->names_table = false;
     p->prepares = false;
+    p->target = NULL;
+    p->reads_target = false;
     p->refused = false;
     p->named = p->strict = NULL;
     p->rule = NULL;
