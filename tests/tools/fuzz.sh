@@ -1,6 +1,6 @@
 #!/bin/bash
 # Runs the fuzz targets that `make fuzz-build` built: fuzz.sh run SECONDS | replay.
-# Each target NAME has its corpus in tests/fuzz/corpus/NAME and, where it helps, tests/fuzz/NAME.dict. What a run
+# Each target NAME has its corpus in tests/fuzz/corpus_NAME; sql.dict serves all. What a run
 # finds anew is kept in build/fuzz/work/NAME; a crash is written to build/fuzz/crash/NAME-….
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -12,9 +12,9 @@ shopt -s nullglob
 for source in tests/fuzz/fuzz_*.c; do
     target=$(basename "$source" .c)
     name=${target#fuzz_}
-    corpus=tests/fuzz/corpus/$name
+    corpus=tests/fuzz/corpus_$name
     options=(-artifact_prefix="build/fuzz/crash/$name-" -timeout=20 -rss_limit_mb=2048)
-    [ -e "tests/fuzz/$name.dict" ] && options+=(-dict="tests/fuzz/$name.dict")
+    [ "$mode" = run ] && options+=(-dict=tests/fuzz/sql.dict)
     log=build/fuzz/$target.log
     if [ "$mode" = run ]; then
         mkdir -p "build/fuzz/work/$name"
