@@ -264,9 +264,10 @@ static enum value_class class_of_operator(struct plan *p, const struct scope *s,
 /* A subquery's value is its one item's. */
 static enum value_class class_of_subquery(struct plan *p, const struct expr *e)
 {
-    for (const struct walked *w = p->walked; w; w = w->next)
-        if (w->query == e->query && w->query->body->kind == BODY_SELECT && w->scope->select->items)
-            return class_of(p, w->scope, w->scope->select->items->expr);
+    const struct query_body *body = e->query->body;
+    const struct scope *s = body->kind == BODY_SELECT ? scope_of(p, body->select) : NULL;
+    if (s && body->select->items)
+        return class_of(p, s, body->select->items->expr);
     return VALUE_UNKNOWN;
 }
 

@@ -126,14 +126,8 @@ static void walk_node(struct plan *p, const struct scope *s, const struct expr *
     else
         walk_exprs(p, s, e->args);
     walk_exprs(p, s, e->window);
-    if (!e->query)
-        return;
-    const struct scope *shape = walk_query(p, e->query, s, s ? s->ctes : NULL, e->kind == EXPR_EXISTS);
-    if (e->kind != EXPR_SUBQUERY || !shape)
-        return;
-    struct walked *w = arena_new_of(p->arena, struct walked);
-    *w = (struct walked){e->query, shape, p->walked};
-    p->walked = w;
+    if (e->query)
+        walk_query(p, e->query, s, s ? s->ctes : NULL, e->kind == EXPR_EXISTS);
 }
 
 void walk_expr(struct plan *p, const struct scope *s, const struct expr *e)
@@ -472,11 +466,27 @@ const struct ctes *walk_with(struct plan *p, const struct with *with, const stru
     return ctes;
 }
 
+static void remember(struct plan *p, const struct select *select, const struct scope *s)
+{
+    struct walked *w = arena_new_of(p->arena, struct walked);
+    *w = (struct walked){select, s, p->walked};
+    p->walked = w;
+}
+
+const struct scope *scope_of(const struct plan *p, const struct select *select)
+{
+    for (const struct walked *w = p->walked; w; w = w->next)
+        if (w->select == select)
+            return w->scope;
+    return NULL;
+}
+
 static struct scope *walk_select(struct plan *p, const struct query *q, const struct select *select,
                                  const struct scope *outer, const struct ctes *ctes, bool exists)
 {
     struct scope *s = arena_new_of(p->arena, struct scope);
     *s = (struct scope){.outer = outer, .select = select, .ctes = ctes};
+    remember(p, select, s);
     walk_from(p, s, select->from);
     bool star_alone = exists && select->items && select->items->expr->kind == EXPR_STAR;
     if (!star_alone)

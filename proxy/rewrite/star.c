@@ -64,6 +64,55 @@ static void add_columns(struct plan *p, struct builder *b, const struct source *
     }
 }
 
+/* ---- joins by name ---- */
+
+/* The one join of a FROM clause that has no more than two plain tables, so that its columns' order is plain
+ * too: those joined by once, then the left table's, then the right one's. NULL for all others. */
+static const struct table_ref *simple_join(const struct scope *s)
+{
+    const struct table_ref *join = s->select ? s->select->from : NULL;
+    bool simple = join && !join->next && join->kind == TABLE_JOIN && join->join != JOIN_RIGHT &&
+                  join->left->kind == TABLE_NAMED && join->right->kind == TABLE_NAMED && !join->left->next &&
+                  s->first->table && s->last->table && s->first->next == s->last;
+    for (const struct source *o = s->first; o && simple; o = o->next)
+        simple = !shows_new_columns(o);
+    return simple ? join : NULL;
+}
+
+static bool is_joined_by(const struct table_ref *join, const struct source *other, struct span column)
+{
+    if (join->natural) {
+        const struct catalog_column *c = catalog_column_of(other->table, column);
+        return c && !c->invisible;
+    }
+    for (const struct name_list *n = join->using; n; n = n->next)
+        if (span_ieq(n->name.text, column))
+            return true;
+    return false;
+}
+
+/* The columns of one table that are, or are not, joined by. */
+static void add_joined(struct plan *p, struct builder *b, const struct table_ref *join,
+                       const struct source *source, const struct source *other, bool joined)
+{
+    for (size_t i = 0; i < source->table->column_count; i++) {
+        const struct catalog_column *c = &source->table->columns[i];
+        if (!in_old_shape(source, c) || is_joined_by(join, other, c->name) != joined)
+            continue;
+        if (b->len)
+            builder_add(b, SPAN(", "));
+        add_column(p, b, source, c->name);
+    }
+}
+
+static void expand_join(struct plan *p, struct builder *b, const struct scope *s,
+                        const struct table_ref *join)
+{
+    add_joined(p, b, join, s->first, s->last, true);
+    add_joined(p, b, join, s->first, s->last, false);
+    add_joined(p, b, join, s->last, s->first, false);
+}
+
 void expand_star(struct plan *p, const struct scope *s, const struct expr *star)
 {
     const struct source *only = name_given(&star->table) ? source_named(p, s, &star->db, &star->table) : NULL;
@@ -76,13 +125,17 @@ void expand_star(struct plan *p, const struct scope *s, const struct expr *star)
     }
     if (!reshape || p->refused)
         return;
-    if (!only && s->joins_by_name) {
+    const struct table_ref *join = simple_join(s);
+    if (!only && s->joins_by_name && !join) {
         refuse(p, NULL, "* over NATURAL JOIN or USING is to show a migrated table in its old shape",
                "name the columns");
         return;
     }
     struct builder b = {.arena = p->arena};
-    for (const struct source *o = only ? only : s->first; o; o = only ? NULL : o->next) {
+    if (!only && s->joins_by_name)
+        expand_join(p, &b, s, join);
+    for (const struct source *o = only ? only : s->first; o && (only || !s->joins_by_name);
+         o = only ? NULL : o->next) {
         if (o->rule_count && o->table) {
             add_columns(p, &b, o);
         } else {

@@ -78,6 +78,12 @@ FORWARD = {
     "items": {"label": "title", "area": "width * 1000 + height", "ratio": "CONCAT(width, ':', height)"},
 }
 
+BACKWARD = {
+    "users": {"fullname": "CONCAT(first_name, IF(last_name = '', '', CONCAT(' ', last_name)))"},
+    "orders": {"amount": "CAST(cents / 100 AS DECIMAL(10,2))"},
+    "items": {"title": "label", "width": "CAST(SUBSTRING_INDEX(ratio, ':', 1) AS SIGNED)", "height": "CAST(area % 1000 AS SIGNED)"},
+}
+
 OLD_SHAPE = {
     "users": ["id", "fullname", "email", "age", "nick"],
     "orders": ["id", "user_id", "amount", "note"],
@@ -185,7 +191,9 @@ class Statements:
         join = self.pick("JOIN", "LEFT JOIN", "INNER JOIN", "RIGHT JOIN", "LEFT JOIN")
         on = self.pick("a.id = b.id", "a.id = b.id", f"a.id = b.id AND {self.condition(pairs, 0)}")
         text = f"{first} a {join} {second} b ON {on}"
-        if self.chance(20):
+        if self.chance(15) and "id" in on and on == "a.id = b.id":
+            text = f"{first} a {self.pick('JOIN', 'LEFT JOIN')} {second} b USING (id)"
+        if self.chance(20) and "USING" not in text:
             third = self.pick("users", "orders")
             pairs = pairs + [("c", third)]
             text += f" {self.pick('LEFT JOIN', 'JOIN')} {third} AS c ON c.id = a.id"
@@ -353,6 +361,43 @@ class Statements:
             lambda: "INSERT INTO items (owner, title, height, width) SELECT id, LEFT(fullname, 9), 7, 8 FROM users WHERE fullname IS NOT NULL AND id < 5",
             lambda: "REPLACE INTO staging (id, name, total) SELECT id, fullname, id FROM users WHERE fullname IS NOT NULL AND id < 9")()
 
+    def returning(self):
+        table = self.pick("users", "orders", "items")
+        sources = [(table, table)]
+        items = self.pick("*", f"{self.item(sources)}, id", ", ".join(OLD_SHAPE[table]))
+        if self.chance(50):
+            return f"DELETE FROM {table} WHERE id % 7 = 3 RETURNING {items}"
+        if table == "users":
+            return f"INSERT INTO users (fullname, email) VALUES ({self.string()}, {self.email()}) RETURNING {self.pick('*', 'id, fullname', 'fullname AS f')}"
+        return f"REPLACE INTO {table} SET id = {self.random.randrange(1, 60)}, {self.pick(*OLD_SHAPE[table][2:4])} = 5 RETURNING *"
+
+    def subquery_update(self):
+        table = self.pick("users", "orders", "items")
+        column = {"users": "fullname", "orders": "amount", "items": "title"}[table]
+        source = {"users": ("name", "staging"), "orders": ("total", "staging"), "items": ("tag", "staging")}[table]
+        value = self.pick(f"(SELECT {source[0]} FROM {source[1]} s WHERE s.id = {table}.id)",
+                          f"(SELECT MAX({source[0]}) FROM {source[1]})",
+                          f"COALESCE({column}, (SELECT MIN({source[0]}) FROM {source[1]}))")
+        if table == "items":
+            value = f"COALESCE({value}, 'none')"
+        return f"UPDATE {table} SET {column} = {value} WHERE {self.condition([(table, table)], 1)}"
+
+    def redeployed(self):
+        """Of code that knows only the new columns."""
+        text, number = self.pick("'Zed'", "'Yan'", "'Xi'"), self.random.randrange(1, 99)
+        join = self.pick("", "", "JOIN staging s ON s.id = t.id ")
+        return self.pick(
+            f"INSERT INTO users (first_name, last_name, email) VALUES ({text}, 'Z', {self.email()})",
+            f"INSERT INTO users (email, first_name) VALUES ({self.email()}, {text}) ON DUPLICATE KEY UPDATE last_name = 'Dup'",
+            f"INSERT INTO orders (user_id, cents) VALUES (1, {number}), (2, NULL)", f"INSERT INTO items SET label = {text}",
+            f"INSERT INTO items (area, ratio) VALUES ({number} * 1000 + 5, '{number}:5')",
+            f"UPDATE users t {join}SET t.first_name = {text} WHERE t.id % 5 = 0",
+            f"UPDATE users SET last_name = UPPER(last_name), nick = 'r' WHERE first_name IS NOT NULL AND last_name <> '' AND id % 3 = 0",
+            f"UPDATE orders t {join}SET t.cents = t.id * 3 WHERE t.id % 4 = 1",
+            f"UPDATE items t {join}SET t.label = {text}, t.owner = 4 WHERE t.id % 4 = 2",
+            f"UPDATE items SET area = 7007, ratio = '7:7' WHERE id % 6 = 1",
+            f"INSERT INTO orders (id, cents) SELECT id + {number * 1000}, n * 5 FROM staging WHERE id < 4")
+
     def fresh(self):
         self.serial += 1
         return self.serial
@@ -365,7 +410,7 @@ class Statements:
 
     def statement(self):
         return self.pick(*[self.select] * 10, *[self.insert] * 4, *[self.update] * 4, self.delete, self.multi_update,
-                         self.insert_select)()
+                         self.insert_select, self.returning, self.subquery_update)()
 
 
 class Oracle:
@@ -429,8 +474,8 @@ class Oracle:
         return [[self.run(connection, f"SELECT {', '.join(columns)} FROM {table}") for table, columns in OLD_SHAPE.items()]
                 for connection in self.connections]
 
-    def drift(self):
-        for table, columns in FORWARD.items():
+    def drift(self, expressions=None):
+        for table, columns in (expressions or FORWARD).items():
             test = " OR ".join(f"NOT ({name} <=> {expression})" for name, expression in columns.items())
             rows = self.run(self.connections[1], f"SELECT {', '.join(OLD_SHAPE[table])}, {', '.join(columns)} FROM {table} WHERE {test}")
             if rows.get("rows") != []:
@@ -456,6 +501,17 @@ class Oracle:
             drift = self.drift()
             if drift:
                 raise Failure(f"{drift}{story}")
+
+    def judge_redeployed(self, statement, answer, phase):
+        """The twin alone: what sets the new columns fills the old ones by the backward expressions."""
+        self.counts[answer["verdict"]] += 1
+        if answer["verdict"] == "unrewritable":
+            self.refused.setdefault(answer["reason"], statement)
+            return
+        outcome = self.run(self.connections[1], answer.get("rewritten", statement))
+        drift = self.drift(BACKWARD)
+        if drift or outcome.get("error", 1062) != 1062:
+            raise Failure(f"{drift or outcome}\n phase    {phase}\n original {statement}\n became   {answer.get('rewritten')}")
 
     def fill(self, statements):
         """Rows to begin with, the same on both sides, the new columns filled."""
