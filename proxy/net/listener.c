@@ -135,7 +135,7 @@ static bool open_endpoint(struct listeners *ls, const struct endpoint *e, char *
         return false;
     }
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found = NULL;
-    int bad = getaddrinfo(*e->host && strcmp(e->host, "*") ? e->host : NULL, e->port, &hints, &found);
+    int bad = getaddrinfo(*e->host && strcmp(e->host, "*") != 0 ? e->host : NULL, e->port, &hints, &found);
     if (bad) {
         snprintf(error, error_size, "listen %s: %s", e->text, gai_strerror(bad));
         return false;

@@ -68,7 +68,8 @@ static bool span_copy(struct span *to, struct span from)
         memcpy(p, from.ptr, from.len);
     p[from.len] = 0;
     free((char *)to->ptr);
-    *to = (struct span){p, from.len};
+    to->ptr = p;
+    to->len = from.len;
     return true;
 }
 

@@ -148,7 +148,7 @@ struct statement *statements_find(struct session *s, uint32_t id)
 static bool grow(struct statements *t)
 {
     struct statements bigger = {NULL, t->size ? t->size * 2 : 8, t->count};
-    bigger.buckets = calloc(bigger.size, sizeof *bigger.buckets);
+    bigger.buckets = calloc(bigger.size, sizeof(struct statement *));
     if (!bigger.buckets)
         return false;
     for (size_t i = 0; i < t->size; i++) {
@@ -198,9 +198,13 @@ void statements_remove(struct session *s, struct statement *st)
 void statements_clear(struct session *s)
 {
     struct statements *t = &s->statements;
-    for (size_t i = 0; i < t->size; i++)
-        while (t->buckets[i])
-            statements_remove(s, t->buckets[i]);
+    for (size_t i = 0; i < t->size; i++) {
+        for (struct statement *st = t->buckets[i], *next; st; st = next) {
+            next = st->next;
+            statement_forget_longs(s, st);
+            statement_free(st);
+        }
+    }
     free(t->buckets);
     *t = (struct statements){NULL, 0, 0};
     statement_free(s->preparing);

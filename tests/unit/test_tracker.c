@@ -206,7 +206,7 @@ static void check(const struct answer_case *c, const struct tracker *k, struct t
     char got[128];
     snprintf(got, sizeof got, k->kind == KIND_ERR ? "%s %u" : "%s %x", t->packets,
              k->kind == KIND_ERR ? k->error : k->status);
-    if (strcmp(got, c->expected) || !t->ended || t->passed != size)
+    if (strcmp(got, c->expected) != 0 || !t->ended || t->passed != size)
         fail_msg("%s, cut at %zu: got \"%s\", expected \"%s\"; ended %d, passed %zu of %zu", c->name, cut,
                  got, c->expected, t->ended, t->passed, size);
 }
