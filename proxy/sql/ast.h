@@ -11,6 +11,11 @@
  *                           └─ select ── items, from (table_ref tree), where, group, having, order …
  *                                          └─ expr ── operands (expr list), query (subquery)
  *
+ * What is not in the tree: collations, character sets and types (CAST), units, the columns of JSON_TABLE,
+ * names of partitions, indexes, periods and windows in OVER, FOR and OF clauses. No expression is left out.
+ *
+ * Within an executable comment ranges are offsets as everywhere; a node may begin in one and end behind it.
+ *
  * All nodes live in the arena that the parser was given. */
 #ifndef PROXY_SQL_AST_H
 #define PROXY_SQL_AST_H
@@ -66,7 +71,7 @@ enum expr_kind {
     EXPR_COLUMN,   /* [[db.]table.]column */
     EXPR_STAR,     /* * or [db.]table.* (select items, COUNT(*)) */
     EXPR_USER_VAR, /* @name, @'name' */
-    EXPR_SYS_VAR,  /* @@[scope.]name */
+    EXPR_SYS_VAR,  /* @@[scope.]name: name; the scope in table; in SET also without @@ */
     EXPR_FUNC, /* name(args), also keyword functions (CAST, TRIM(… FROM …), EXTRACT, CURRENT_TIMESTAMP) */
     EXPR_OP,   /* any operator; op tells which where it matters; operands in args. A chain of one operator
                   that groups from the left (a + b + c, a AND b AND c) is one node with all its operands */
@@ -81,7 +86,9 @@ enum expr_kind {
     EXPR_ASSIGN,     /* @v := e */
     EXPR_MATCH,      /* MATCH (columns) AGAINST (e): the columns, then e, in args */
     EXPR_INTERVAL,   /* INTERVAL e unit */
-    EXPR_SEQUENCE,   /* NEXT VALUE FOR s, PREVIOUS VALUE FOR s, NEXTVAL(s), LASTVAL(s), SETVAL(s, …) */
+    /* NEXT VALUE FOR s, PREVIOUS VALUE FOR s: the sequence is db and name. NEXTVAL(s), LASTVAL(s), SETVAL(s,
+     * …): name is the function's, the sequence is the first of args, as a column. */
+    EXPR_SEQUENCE,
 };
 
 /* Operators that the rewriter tells apart; the rest are OP_OTHER. */
@@ -153,12 +160,12 @@ struct table_ref {
     struct name_list *columns; /* TABLE_DERIVED: alias(columns) */
     struct query *query;       /* TABLE_DERIVED */
     bool lateral;
-    struct expr *exprs; /* FOR SYSTEM_TIME bounds; JSON_TABLE's arguments */
-    bool system_time;   /* FOR SYSTEM_TIME was given */
-    bool portion;       /* FOR PORTION OF was given (UPDATE, DELETE) */
-    struct range
-        clauses; /* TABLE_NAMED: what follows the name but the alias (PARTITION, hints); may be empty */
-    enum join_type join; /* TABLE_JOIN */
+    struct expr *exprs;   /* FOR SYSTEM_TIME bounds; JSON_TABLE's arguments */
+    bool system_time;     /* FOR SYSTEM_TIME was given */
+    bool portion;         /* FOR PORTION OF was given (UPDATE, DELETE) */
+    struct range clauses; /* TABLE_NAMED: from the first to the last of PARTITION, FOR SYSTEM_TIME and hints;
+                             an alias between two of them lies within. May be empty */
+    enum join_type join;  /* TABLE_JOIN */
     bool natural;
     struct table_ref *left, *right;
     struct expr *on;
@@ -296,18 +303,20 @@ struct update_stmt {
     struct expr *where;
     struct order_item *order;
     struct expr *limit;
+    struct select_item *returning;
 };
 
 struct delete_stmt {
     struct with *with;
     bool ignore;
-    bool multi;   /* DELETE a, b FROM … / DELETE FROM a USING … */
-    bool history; /* DELETE HISTORY */
-    struct table_name_list *targets;
+    bool multi;                      /* DELETE a, b FROM … / DELETE FROM a USING … */
+    bool history;                    /* DELETE HISTORY */
+    struct table_name_list *targets; /* multi only; each names a table or an alias of `tables` */
     struct table_ref *tables;
     struct expr *where;
     struct order_item *order;
     struct expr *limit;
+    struct expr *before; /* DELETE HISTORY … BEFORE SYSTEM_TIME */
     struct select_item *returning;
 };
 
@@ -324,7 +333,8 @@ struct load_stmt {
     struct expr *columns;       /* EXPR_COLUMN and EXPR_USER_VAR list */
     struct assignment *set;
     struct range set_range; /* the assignments; empty without SET */
-    uint32_t insert_at;     /* offset at which a column list or SET would be added: the statement's end */
+    uint32_t insert_at;     /* where a column list, and then SET, would be added: behind the options and the
+                               column list,     before SET where there is one */
 };
 
 /* What a statement is; everything that is not DML or a query is classified only, with the tables that it
@@ -335,30 +345,33 @@ enum stmt_kind {
     STMT_INSERT, /* and REPLACE */
     STMT_UPDATE,
     STMT_DELETE,
-    STMT_LOAD,              /* LOAD DATA, LOAD XML */
-    STMT_DO,                /* DO expr, … : exprs */
-    STMT_CALL,              /* CALL p(…): exprs, tables = the procedure's name */
-    STMT_SET,               /* SET …: exprs */
+    STMT_LOAD, /* LOAD DATA, LOAD XML */
+    STMT_DO,   /* DO expr, … : exprs */
+    STMT_CALL, /* CALL p(…): exprs, tables = the procedure's name */
+    /* SET …: exprs are EXPR_ASSIGN of EXPR_SYS_VAR or EXPR_USER_VAR and the value; a bare word (ON, utf8) is
+     * a literal. NAMES x and CHARACTER SET x are assignments to a variable of that name. SET PASSWORD, ROLE
+     * and TRANSACTION have none. set_statement of SET STATEMENT … FOR has the same form. */
+    STMT_SET,
     STMT_USE,               /* USE db: name */
     STMT_PREPARE,           /* PREPARE name FROM text: name, exprs */
     STMT_EXECUTE,           /* EXECUTE name [USING …]: name, exprs */
-    STMT_EXECUTE_IMMEDIATE, /* exprs: the text */
+    STMT_EXECUTE_IMMEDIATE, /* exprs: the text, then those of USING */
     STMT_DEALLOCATE,        /* name */
     STMT_TRANSACTION,       /* BEGIN, START TRANSACTION, COMMIT, ROLLBACK, SAVEPOINT, XA … */
     STMT_LOCK,              /* LOCK TABLES, UNLOCK TABLES, FLUSH TABLES … WITH READ LOCK: tables */
     STMT_TRUNCATE,          /* tables */
-    STMT_CREATE_TABLE,      /* [TEMPORARY]: tables; query for … SELECT */
+    STMT_CREATE_TABLE,      /* [TEMPORARY]: tables: the new one, and that of LIKE; query for … SELECT */
     STMT_DROP_TABLE,        /* [TEMPORARY]: tables */
     STMT_ALTER_TABLE,       /* tables */
-    STMT_RENAME_TABLE,
-    STMT_CREATE_VIEW,    /* tables = the view; query */
-    STMT_CREATE_TRIGGER, /* tables = the table that it is on */
-    STMT_CREATE_ROUTINE, /* procedure, function, event, package: the body is not parsed */
-    STMT_CREATE_INDEX,   /* and DROP INDEX: tables */
-    STMT_DDL_OTHER,
-    STMT_SHOW,     /* SHOW, DESCRIBE, DESC, HELP: tables */
-    STMT_HANDLER,  /* tables */
-    STMT_ADMIN,    /* ANALYZE, CHECK, OPTIMIZE, REPAIR, FLUSH, RESET, KILL, GRANT, … : tables */
+    STMT_RENAME_TABLE,      /* tables: from, to, from, to … */
+    STMT_CREATE_VIEW,       /* tables = the view; query */
+    STMT_CREATE_TRIGGER,    /* tables = the table that it is on */
+    STMT_CREATE_ROUTINE,    /* procedure, function, event, package: the body is not parsed */
+    STMT_CREATE_INDEX,      /* and DROP INDEX: tables */
+    STMT_DDL_OTHER,         /* tables: of DROP VIEW and sequences; name: of CREATE, ALTER, DROP DATABASE */
+    STMT_SHOW,              /* SHOW, DESCRIBE, DESC, HELP: tables */
+    STMT_HANDLER,           /* tables */
+    STMT_ADMIN,    /* ANALYZE, CHECK, OPTIMIZE, REPAIR, FLUSH, RESET, KILL (exprs), GRANT, … : tables */
     STMT_COMPOUND, /* BEGIN NOT ATOMIC, IF, CASE, LOOP … outside of a routine: the body is not parsed */
     STMT_OTHER,    /* a first word that is not known */
 };

@@ -63,6 +63,14 @@ void p_window_spec(struct parser *p, struct expr_tail *t)
     p_expect(p, ')', "expected ) of the window");
 }
 
+/* AS type, USING charset, RETURNING type, {NULL | ERROR | DEFAULT literal} ON {EMPTY | ERROR}, LEVEL n: no
+ * columns in any of them. */
+static bool at_argument_type(const struct parser *p)
+{
+    return p_at_kw(p, KW_AS) || p_at_kw(p, KW_USING) || p_at_word(p, "RETURNING") || p_at_kw(p, KW_NULL) ||
+           p_at_kw(p, KW_ERROR) || p_at_kw(p, KW_DEFAULT) || p_at_word(p, "LEVEL");
+}
+
 /* What may stand behind an argument: AS type, AS alias, USING charset, RETURNING type …, ON EMPTY; and the
  * tails of aggregates: ORDER BY, SEPARATOR, LIMIT. */
 static void argument_tail(struct parser *p, struct expr_tail *t)
@@ -77,8 +85,11 @@ static void argument_tail(struct parser *p, struct expr_tail *t)
             p_operand(p, t, p_expr(p));
         } else if (p_accept_kw(p, KW_FROM) || p_accept_kw(p, KW_FOR)) { /* SUBSTRING, TRIM */
             p_operand(p, t, p_expr(p));
-        } else if (p_at(p, TOK_WORD) || p_at(p, TOK_QUOTED) || p_at(p, TOK_STRING)) {
+        } else if (at_argument_type(p)) {
             p_skip_type(p);
+        } else if ((p_at(p, TOK_STRING) || p_at_name(p)) &&
+                   (p_peek(p).type == ',' || p_peek(p).type == ')')) {
+            p_advance(p); /* the argument's name, for a loadable function */
         } else {
             return;
         }

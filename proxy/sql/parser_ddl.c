@@ -103,7 +103,6 @@ static void create_table(struct parser *p, struct stmt *s)
     while (!p_at(p, ';') && !p_at(p, TOK_END)) {
         if (at_create_query(p)) {
             s->query = p_query(p);
-            p_skip_rest(p);
             return;
         }
         if (p_at_kw(p, KW_PARTITION))

@@ -152,7 +152,7 @@ void p_update(struct parser *p, struct stmt *s, struct with *with)
     }
     u->limit = p_limit(p);
     if (p_accept_kw(p, KW_RETURNING))
-        p_select_items(p);
+        u->returning = p_select_items(p);
 }
 
 /* [db.]table[.*] */
@@ -214,7 +214,7 @@ static void delete_history(struct parser *p, struct delete_stmt *d)
     p_expect_kw(p, KW_SYSTEM_TIME, "expected SYSTEM_TIME");
     if ((p_at_kw(p, KW_TIMESTAMP) || p_at_kw(p, KW_TRANSACTION)) && p_peek(p).type != '(')
         p_advance(p);
-    p_expr(p);
+    d->before = p_expr(p);
 }
 
 void p_delete(struct parser *p, struct stmt *s, struct with *with)
@@ -274,12 +274,17 @@ void p_load(struct parser *p, struct stmt *s)
     p_advance(p);
     if (!p_accept_kw(p, KW_LOW_PRIORITY))
         p_accept_kw(p, KW_CONCURRENT);
+    p_accept_kw(p, KW_FROM); /* MySQL 9: FROM INFILE | URL | S3 'x' [COUNT n] [IN PRIMARY KEY ORDER] */
     l->local = p_accept_kw(p, KW_LOCAL);
-    p_expect_kw(p, KW_INFILE, "expected INFILE");
+    if (!p_accept_kw(p, KW_INFILE))
+        p_advance(p);
     p_expect(p, TOK_STRING, "expected a file name");
-    l->replace = p_accept_kw(p, KW_REPLACE);
-    if (!l->replace)
-        l->ignore = p_accept_kw(p, KW_IGNORE);
+    while (p_at(p, TOK_WORD) && !p_at_kw(p, KW_INTO)) {
+        l->replace |= p_at_kw(p, KW_REPLACE);
+        l->ignore |= p_at_kw(p, KW_IGNORE);
+        p_advance(p);
+        p_accept(p, TOK_INT);
+    }
     p_expect_kw(p, KW_INTO, "expected INTO TABLE");
     p_expect_kw(p, KW_TABLE, "expected TABLE");
     p_table_name(p, &l->table);

@@ -446,6 +446,23 @@ static void load(struct parser *p, struct stmt *s)
         p_load(p, s);
 }
 
+/* KILL [HARD | SOFT] [CONNECTION | QUERY [ID]] e | USER u: e may be a subquery. */
+static void kill_statement(struct parser *p, struct stmt *s)
+{
+    s->kind = STMT_ADMIN;
+    p_advance(p);
+    if (p_at_word(p, "HARD") || p_at_word(p, "SOFT"))
+        p_advance(p);
+    bool user = p_at_kw(p, KW_USER);
+    if (p_accept_kw(p, KW_QUERY) && p_at_word(p, "ID"))
+        p_advance(p);
+    else
+        p_accept_kw(p, KW_CONNECTION);
+    if (!user)
+        s->exprs = p_expr(p);
+    p_skip_rest(p);
+}
+
 static void show_other(struct parser *p, struct stmt *s)
 {
     s->kind = STMT_SHOW;
@@ -510,7 +527,7 @@ static const struct {
     {KW_HANDLER, handler},
     {KW_GRANT, grant},
     {KW_REVOKE, grant},
-    {KW_KILL, admin},
+    {KW_KILL, kill_statement},
     {KW_RESET, admin},
     {KW_CACHE, admin},
     {KW_PURGE, admin},

@@ -201,12 +201,14 @@ static inline void ast_check_change(struct ast_check *c, const struct stmt *s)
         ast_check_expr(c, s->update->where, s->range);
         ast_check_order(c, s->update->order, s->range);
         ast_check_expr(c, s->update->limit, s->range);
+        ast_check_items(c, s->update->returning, s->range);
     } else if (s->kind == STMT_DELETE) {
         ast_check_with(c, s->del->with, s->range);
         ast_check_refs(c, s->del->tables, s->range);
         ast_check_expr(c, s->del->where, s->range);
         ast_check_order(c, s->del->order, s->range);
         ast_check_expr(c, s->del->limit, s->range);
+        ast_check_expr(c, s->del->before, s->range);
         ast_check_items(c, s->del->returning, s->range);
     } else if (s->kind == STMT_LOAD) {
         ast_check_table(c, &s->load->table, s->range);

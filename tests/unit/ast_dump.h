@@ -405,6 +405,7 @@ static void dump_update(struct ast_dump *d, const struct update_stmt *u)
     dump_exprs(d, "where", u->where);
     dump_order(d, "order", u->order);
     dump_exprs(d, "limit", u->limit);
+    dump_items(d, "returning", u->returning);
     fputs(")", d->out);
 }
 
@@ -425,6 +426,7 @@ static void dump_delete(struct ast_dump *d, const struct delete_stmt *s)
     dump_exprs(d, "where", s->where);
     dump_order(d, "order", s->order);
     dump_exprs(d, "limit", s->limit);
+    dump_exprs(d, "before", s->before);
     dump_items(d, "returning", s->returning);
     fputs(")", d->out);
 }
