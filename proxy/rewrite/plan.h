@@ -35,6 +35,8 @@ struct plan {
     const struct rules *rules;
     struct span text;     /* the whole text; the statement's ranges count from its beginning */
     struct span database; /* the default database at this statement */
+    const struct rewrite_temporary *noted; /* temporary tables that the text has made or dropped so far */
+    size_t noted_count;
     const struct stmt *stmt;
     struct edits edits; /* of the whole text */
     struct markers markers;

@@ -24,6 +24,9 @@ static bool same_table_name(const struct plan *p, struct span a, struct span b)
 /* Whether a temporary table of the session hides db.table. */
 static bool is_temporary(const struct plan *p, struct span db, struct span table)
 {
+    for (size_t i = p->noted_count; i-- > 0;)
+        if (same_table_name(p, p->noted[i].db, db) && same_table_name(p, p->noted[i].table, table))
+            return p->noted[i].created;
     for (size_t i = 0; i < p->session->temporary_count; i++) {
         struct span t = p->session->temporary_tables[i];
         if (t.len == db.len + 1 + table.len && t.ptr[db.len] == '.' &&

@@ -47,10 +47,12 @@ static uint32_t facts_of(const struct stmt *s)
     case STMT_EXECUTE_IMMEDIATE:
         return FACT_MODES;
     case STMT_CREATE_TABLE:
-    case STMT_DROP_TABLE:
         return s->temporary ? FACT_TEMPORARY : FACT_DDL;
-    case STMT_ALTER_TABLE:
+    case STMT_DROP_TABLE: /* without the word TEMPORARY it takes a temporary one too */
+        return s->temporary ? FACT_TEMPORARY : FACT_DDL | FACT_TEMPORARY;
+    case STMT_ALTER_TABLE: /* may give a temporary one another name */
     case STMT_RENAME_TABLE:
+        return FACT_DDL | FACT_TEMPORARY;
     case STMT_CREATE_VIEW:
     case STMT_CREATE_INDEX:
     case STMT_DDL_OTHER:
@@ -76,6 +78,8 @@ static void *grown(struct arena *arena, void *items, size_t count, size_t size, 
 
 static void note_temporary(struct run *run, const struct stmt *s)
 {
+    if (s->kind == STMT_ALTER_TABLE && !contains_word(span_in(run->plan.text, s->range), "rename"))
+        return;
     for (const struct table_name_list *t = s->tables; t; t = t->next) {
         struct rewrite_temporary *items =
             grown(run->plan.arena, run->temporary, run->temporary_count, sizeof *items, &run->temporary_cap);
@@ -87,6 +91,8 @@ static void note_temporary(struct run *run, const struct stmt *s)
             .table = t->name.table.text,
             .created = s->kind == STMT_CREATE_TABLE,
         };
+        run->plan.noted = run->temporary;
+        run->plan.noted_count = run->temporary_count;
         if (s->kind == STMT_CREATE_TABLE) /* LIKE's table is no temporary one */
             return;
     }

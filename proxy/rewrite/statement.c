@@ -106,6 +106,14 @@ static void plan_prepare(struct plan *p, const struct stmt *s)
 static void plan_create_table(struct plan *p, const struct stmt *s)
 {
     uint32_t before = p->flips;
+    if (!s->tables)
+        return;
+    const struct table_name *name = &s->tables->name;
+    struct span verb = span_in(p->text, (struct range){s->range.off, name->range.off - s->range.off});
+    const struct source *taken = source_of_table(p, name, NULL, NULL);
+    if (!s->temporary && contains(verb, SPAN("replace")) && taken->rule_count)
+        refuse(p, taken->rules[0], "CREATE OR REPLACE TABLE takes a migration's table while it runs",
+               "end the migration or roll it back first");
     if (!s->query)
         return;
     walk_query(p, s->query, NULL, NULL, false);
