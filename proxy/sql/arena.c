@@ -1,8 +1,9 @@
 /* The bump allocator of arena.h.
  *
- * Blocks form a list, newest first; the oldest one is kept by arena_reset() so that a session that runs
- * small statements never calls malloc again. Past the limit, every request is answered from a scratch
- * block: the pointers stay valid, what is written there is worthless, and `failed` says so.
+ * Blocks form a list, newest first. arena_reset() keeps those that fit into KEPT for the next statement, so
+ * that neither small statements nor a run of large ones go through malloc and fresh pages each time. Past the
+ * limit, every request is answered from a scratch block: the pointers stay valid, what is written there is
+ * worthless, and `failed` says so.
  *
  * Under AddressSanitizer a gap that must not be touched follows each allocation. */
 #include "proxy/sql/arena.h"
@@ -25,7 +26,7 @@ enum { GAP = 128 };
 enum { GAP = 0 };
 #endif
 
-enum { FIRST_BLOCK = 16 * 1024, SCRATCH = 4096, LARGEST_BLOCK = 1024 * 1024 };
+enum { FIRST_BLOCK = 16 * 1024, SCRATCH = 4096, LARGEST_BLOCK = 1024 * 1024, KEPT = 8 * 1024 * 1024 };
 
 struct block {
     struct block *next; /* older */
@@ -36,7 +37,8 @@ struct block {
 struct arena {
     char *at, *end; /* free bytes of the newest block */
     struct block *newest;
-    size_t limit, held; /* bytes of all blocks */
+    struct block *spare; /* kept blocks that are not in use */
+    size_t limit, held;  /* bytes of all blocks, the spare ones too */
     bool failed;
     alignas(max_align_t) char scratch[SCRATCH];
 };
@@ -79,28 +81,45 @@ static void block_free(struct block *b)
     free(b);
 }
 
-static void free_blocks_but_first(struct arena *a)
+/* Frees a list; returns the bytes that its blocks had. */
+static size_t free_list(struct block *b)
 {
-    while (a->newest->next) {
-        struct block *older = a->newest->next;
-        block_free(a->newest);
-        a->newest = older;
+    size_t freed = 0;
+    while (b) {
+        struct block *next = b->next;
+        freed += b->size;
+        block_free(b);
+        b = next;
     }
+    return freed;
 }
 
 void arena_free(struct arena *a)
 {
     if (!a)
         return;
-    free_blocks_but_first(a);
-    block_free(a->newest);
+    free_list(a->newest);
+    free_list(a->spare);
     free(a);
 }
 
 void arena_reset(struct arena *a)
 {
-    free_blocks_but_first(a);
+    while (a->newest->next) { /* the oldest stays in use */
+        struct block *b = a->newest;
+        a->newest = b->next;
+        b->next = a->spare;
+        a->spare = b;
+    }
     a->held = a->newest->size;
+    size_t kept = a->limit < KEPT ? a->limit : KEPT;
+    struct block **tail = &a->spare;
+    while (*tail && (*tail)->size <= kept - a->held) {
+        a->held += (*tail)->size;
+        tail = &(*tail)->next;
+    }
+    free_list(*tail);
+    *tail = NULL;
     a->failed = false;
     use_block(a, a->newest);
 }
@@ -120,8 +139,8 @@ static void *failed_alloc(struct arena *a, size_t size)
     struct block *b = block_new(size);
     if (!b)
         abort();
-    b->next = a->newest->next; /* behind the newest: its free bytes stay in use */
-    a->newest->next = b;
+    b->next = a->newest;
+    a->newest = b;
     return memset(b->data, 0, size);
 }
 
@@ -134,6 +153,28 @@ static void *take(struct arena *a, size_t size)
     return memset(p, 0, size);
 }
 
+/* A block of at least `size` bytes, better of `room`, within the limit; NULL without one. */
+static struct block *next_block(struct arena *a, size_t size, size_t room)
+{
+    struct block *b = a->spare;
+    if (b && b->size >= size) {
+        a->spare = b->next;
+        return b;
+    }
+    if (size > a->limit - a->held) { /* the spare blocks are too small, but count */
+        a->held -= free_list(a->spare);
+        a->spare = NULL;
+    }
+    if (room > a->limit - a->held)
+        room = size;
+    if (room > a->limit - a->held)
+        return NULL;
+    b = block_new(room);
+    if (b)
+        a->held += room;
+    return b;
+}
+
 static void *alloc_in_new_block(struct arena *a, size_t size)
 {
     size_t room = a->newest->size * 2;
@@ -141,15 +182,10 @@ static void *alloc_in_new_block(struct arena *a, size_t size)
         room = LARGEST_BLOCK;
     if (room < size + GAP)
         room = size + GAP;
-    if (a->failed || room > a->limit - a->held)
-        room = size + GAP;
-    if (a->failed || room > a->limit - a->held)
-        return failed_alloc(a, size);
-    struct block *b = block_new(room);
+    struct block *b = a->failed ? NULL : next_block(a, size + GAP, room);
     if (!b)
         return failed_alloc(a, size);
     b->next = a->newest;
-    a->held += room;
     use_block(a, b);
     return take(a, size);
 }

@@ -14,7 +14,7 @@ struct arena;
 struct arena *arena_new(size_t limit);
 void arena_free(struct arena *a);
 
-/* Forgets everything that was allocated; keeps the first block for the next statement. */
+/* Forgets everything that was allocated; keeps some megabytes of blocks for the next statement. */
 void arena_reset(struct arena *a);
 
 /* Zeroed memory, aligned for any type; never NULL (see above). */

@@ -858,27 +858,38 @@ static void test_modes_and_charsets(void **state)
     assert_int_equal(sql_charset_of(SPAN("gb18030")), CHARSET_GB18030);
 }
 
+static void fill(struct arena *a, int count, size_t size)
+{
+    for (int i = 0; i < count; i++) {
+        unsigned char *p = arena_alloc(a, size);
+        for (size_t b = 0; b < size; b++)
+            assert_int_equal(p[b], 0);
+        memset(p, 0xff, size);
+    }
+}
+
 static void test_arena(void **state)
 {
-    struct arena *a = arena_new(200000);
+    enum { LIMIT = 400000 };
+    struct arena *a = arena_new(LIMIT);
     (void)state;
-    for (int round = 0; round < 3; round++) {
-        for (int i = 0; i < 500; i++) {
-            unsigned char *p = arena_alloc(a, 100);
-            for (int b = 0; b < 100; b++)
-                assert_int_equal(p[b], 0);
-            memset(p, 0xff, 100);
-        }
+    for (int round = 0; round < 4; round++) {
+        fill(a, 500, 100);
         assert_false(arena_failed(a));
         struct span copy = arena_copy(a, SPAN("abc"));
         assert_string_equal(copy.ptr, "abc");
-        memset(arena_alloc(a, 400000), 0xff, 400000);
+        fill(a, 3, 2 * LIMIT);
         assert_true(arena_failed(a));
-        memset(arena_alloc(a, 100), 0xff, 100);
+        fill(a, 10, 100);
         assert_true(arena_failed(a));
         arena_reset(a);
         assert_false(arena_failed(a));
+        fill(a, 1, LIMIT * 3 / 4); /* what was kept makes room for it */
+        assert_false(arena_failed(a));
+        arena_reset(a);
     }
+    fill(a, 10000, 100);
+    assert_true(arena_failed(a));
     arena_free(a);
     arena_free(NULL);
 }
