@@ -287,9 +287,14 @@ class Statements:
         if column in ("width", "height"):
             return self.pick(*map(str, range(1, 30)))
         if column == "amount":
+            if self.chance(8):
+                return self.pick("(SELECT MAX(total) FROM staging)", "(SELECT MIN(amount) FROM orders o)", "(SELECT age FROM users u WHERE id = 3)")
             return self.pick("1.5", "20", "3.999", "NULL", "10 / 4", "0.005", "'7.25'", "ABS(-3)", "1e1")
         if column in ("fullname", "title", "nick", "note"):
             nothing = [] if column == "title" else ["NULL"]
+            if self.chance(8):
+                return self.pick("(SELECT MAX(name) FROM staging)", "(SELECT COALESCE(MIN(fullname), 'no one') FROM users u WHERE id > 3)",
+                                 "(SELECT MAX(title) FROM items i)")
             return self.pick(self.string(), self.string(), f"CONCAT({self.string()}, '!')", "UPPER('ab cd')", "REPEAT('q', 5)",
                              "12", *nothing)
         return self.pick("NULL", "1", "5", "17", "2")
@@ -317,6 +322,8 @@ class Statements:
     def assignment(self, sources, table, column, values):
         if values and self.chance(40):
             return f"VALUES({column})"
+        if values and self.chance(8) and column in ("fullname", "title", "nick"):
+            return self.pick("(SELECT MAX(name) FROM staging)", "(SELECT COALESCE(MIN(fullname), 'no one') FROM users u)")
         if column == "email":
             return self.email()
         if column in ("width", "height"):
@@ -359,6 +366,10 @@ class Statements:
             lambda: f"INSERT INTO orders (user_id, amount) SELECT id, {self.pick('total', 'total * 2', 'n', 'COUNT(*)', 'id + 0.125')} FROM staging GROUP BY id ORDER BY 1 LIMIT 3",
             lambda: "INSERT INTO orders (user_id, amount) SELECT user_id, amount FROM orders WHERE id < 4",
             lambda: "INSERT INTO items (owner, title, height, width) SELECT id, LEFT(fullname, 9), 7, 8 FROM users WHERE fullname IS NOT NULL AND id < 5",
+            lambda: "INSERT INTO orders (user_id, amount) SELECT DISTINCT n, total FROM staging WHERE id < 5",
+            lambda: f"INSERT INTO users (email, fullname) SELECT CONCAT(id, '-{self.fresh()}'), name FROM staging WHERE id < 3 UNION ALL SELECT CONCAT(email, '+{self.fresh()}'), fullname FROM users WHERE id < 3",
+            lambda: "INSERT INTO orders (id, amount) SELECT id, total FROM staging WHERE id < 9 ON DUPLICATE KEY UPDATE amount = orders.amount + VALUES(amount), note = total",
+            lambda: f"INSERT INTO users (id, email, fullname) SELECT id, CONCAT(id, '-{self.fresh()}'), name FROM staging s WHERE id < 6 ON DUPLICATE KEY UPDATE fullname = CONCAT(LEFT(s.name, 3), '+'), nick = users.fullname",
             lambda: "REPLACE INTO staging (id, name, total) SELECT id, fullname, id FROM users WHERE fullname IS NOT NULL AND id < 9")()
 
     def returning(self):
