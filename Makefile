@@ -132,7 +132,7 @@ print-%:
 	@echo $($*)
 
 FUZZ_SECONDS ?= 60
-fuzz: ## every fuzz target for FUZZ_SECONDS (60) each, over tests/fuzz/corpus
+fuzz: ## every fuzz target for FUZZ_SECONDS (60) each, over its corpus
 	@$(MAKE) --no-print-directory FLAVOUR=fuzz fuzz-build
 	@tests/tools/fuzz.sh run $(FUZZ_SECONDS)
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Runs the fuzz targets that `make fuzz-build` built: fuzz.sh run SECONDS | replay.
-# Each target NAME has its corpus in tests/fuzz/corpus_NAME; sql.dict serves all. What a run
+# Each target NAME has its corpus in tests/fuzz/corpus_NAME; its dictionary is
+# NAME.dict, or sql.dict. What a run
 # finds anew is kept in build/fuzz/work/NAME; a crash is written to build/fuzz/crash/NAME-….
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -14,7 +15,9 @@ for source in tests/fuzz/fuzz_*.c; do
     name=${target#fuzz_}
     corpus=tests/fuzz/corpus_$name
     options=(-artifact_prefix="build/fuzz/crash/$name-" -timeout=20 -rss_limit_mb=2048)
-    [ "$mode" = run ] && options+=(-dict=tests/fuzz/sql.dict)
+    dict=tests/fuzz/$name.dict
+    [ -e "$dict" ] || dict=tests/fuzz/sql.dict
+    [ "$mode" = run ] && options+=(-dict="$dict")
     log=build/fuzz/$target.log
     if [ "$mode" = run ]; then
         mkdir -p "build/fuzz/work/$name"
