@@ -189,9 +189,39 @@ static enum value_class class_of_all(struct plan *p, const struct scope *s, cons
     return all;
 }
 
+/* The type that CAST and CONVERT name behind their operand. */
+static enum value_class class_of_cast(struct plan *p, const struct expr *e)
+{
+    static const struct {
+        const char *word;
+        enum value_class class;
+    } types[] = {
+        {"char", VALUE_STRING},    {"varchar", VALUE_STRING},    {"nchar", VALUE_STRING},
+        {"decimal", VALUE_EXACT},  {"dec", VALUE_EXACT},         {"signed", VALUE_EXACT},
+        {"unsigned", VALUE_EXACT}, {"integer", VALUE_EXACT},     {"int", VALUE_EXACT},
+        {"date", VALUE_TEMPORAL},  {"datetime", VALUE_TEMPORAL}, {"double", VALUE_FLOAT},
+        {"float", VALUE_FLOAT},
+    };
+    struct lexer lx;
+    lex_init(&lx, &p->session->dialect, (struct span){p->text.ptr, range_end(e->range)});
+    lx.pos = range_end(e->args->range);
+    struct token between = lex_next_significant(&lx);
+    while (between.type == ')')
+        between = lex_next_significant(&lx);
+    if (between.type == TOK_WORD && is_word((struct span){p->text.ptr + between.off, between.len}, "using"))
+        return VALUE_STRING;
+    struct token type = lex_next_significant(&lx);
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (is_word((struct span){p->text.ptr + type.off, type.len}, types[i].word))
+            return types[i].class;
+    return VALUE_UNKNOWN;
+}
+
 static enum value_class class_of_call(struct plan *p, const struct scope *s, const struct expr *e)
 {
     struct span name = e->name.text;
+    if (e->args && (is_word(name, "cast") || is_word(name, "convert")))
+        return class_of_cast(p, e);
     if (is_word(name, "coalesce") || is_word(name, "ifnull") || is_word(name, "greatest") ||
         is_word(name, "least") || is_word(name, "max") || is_word(name, "min") || is_word(name, "sum") ||
         is_word(name, "avg") || is_word(name, "abs") || is_word(name, "round") || is_word(name, "floor") ||
@@ -271,6 +301,67 @@ static enum value_class class_of_subquery(struct plan *p, const struct expr *e)
     return VALUE_UNKNOWN;
 }
 
+/* The column of a derived table or a CTE: its one SELECT's item of that name. */
+static enum value_class class_of_item(struct plan *p, const struct scope *scope, const struct expr *e)
+{
+    const struct source *found = NULL;
+    for (const struct source *s = scope ? scope->first : NULL; s; s = s->next) {
+        if (name_given(&e->table) ? source_named(p, scope, &e->db, &e->table) != s
+                                  : source_has(p, s, e->name.text) == HAS_NOT)
+            continue;
+        if (found)
+            return VALUE_UNKNOWN;
+        found = s;
+    }
+    if (!found || !found->query || found->columns || !found->shape)
+        return VALUE_UNKNOWN;
+    const struct query_body *body = found->query->body;
+    while (body->kind == BODY_PAREN)
+        body = body->query->body;
+    if (body->kind != BODY_SELECT)
+        return VALUE_UNKNOWN;
+    struct expr inner = {.kind = EXPR_COLUMN, .name = e->name};
+    for (const struct select_item *item = body->select->items; item; item = item->next) {
+        if (item->expr->kind == EXPR_STAR) {
+            inner.db = item->expr->db;
+            inner.table = item->expr->table;
+            enum value_class c = class_of(p, found->shape, &inner);
+            if (c != VALUE_UNKNOWN)
+                return c;
+        } else if (span_ieq(item_label(item), e->name.text)) {
+            return class_of(p, found->shape, item->expr);
+        }
+    }
+    return VALUE_UNKNOWN;
+}
+
+static bool next_is(struct plan *p, uint32_t from, uint32_t to, const char *word)
+{
+    struct lexer lx;
+    lex_init(&lx, &p->session->dialect, (struct span){p->text.ptr, to});
+    lx.pos = from;
+    struct token t = lex_next_significant(&lx);
+    return t.type == TOK_WORD && is_word((struct span){p->text.ptr + t.off, t.len}, word);
+}
+
+/* What CASE gives: the operands behind THEN and ELSE. */
+static enum value_class class_of_case(struct plan *p, const struct scope *s, const struct expr *e)
+{
+    bool searched = next_is(p, e->range.off + 4, range_end(e->range), "when");
+    enum value_class all = VALUE_NULL;
+    uint32_t at = searched ? 0 : 1;
+    for (const struct expr *a = searched ? e->args : e->args->next; a; a = a->next, at++) {
+        bool is_condition = searched ? at % 2 == 0 : at % 2 == 1;
+        if (is_condition && a->next)
+            continue; /* the last one, where none follows, is ELSE's */
+        enum value_class c = class_of(p, s, a);
+        if (all != VALUE_NULL && c != VALUE_NULL && all != c)
+            return VALUE_UNKNOWN;
+        all = c == VALUE_NULL ? all : c;
+    }
+    return all;
+}
+
 static enum value_class class_of(struct plan *p, const struct scope *s, const struct expr *e)
 {
     const struct catalog_column *c;
@@ -283,7 +374,9 @@ static enum value_class class_of(struct plan *p, const struct scope *s, const st
         return class_of(p, s, e->args);
     case EXPR_COLUMN:
         c = column_meant(p, s, e);
-        return c ? class_of_column(c->class) : VALUE_UNKNOWN;
+        return c ? class_of_column(c->class) : class_of_item(p, s, e);
+    case EXPR_CASE:
+        return class_of_case(p, s, e);
     case EXPR_VALUES_OF:
         return e->args ? class_of(p, s, e->args) : VALUE_UNKNOWN;
     case EXPR_FUNC:
@@ -299,10 +392,13 @@ static enum value_class class_of(struct plan *p, const struct scope *s, const st
 
 /* ---- the conversion ---- */
 
-/* The value is a column of the very type, or VALUES() of one: it is stored as it is. */
+/* The value is a column of the very type, or VALUES() of one: it is stored as it is. Not so where it became
+ * a backward expression. */
 static bool is_same_type(struct plan *p, const struct scope *s, const struct catalog_column *c,
-                         const struct expr *e)
+                         const struct expr *e, struct span value)
 {
+    if (!span_eq(value, span_in(p->text, e->range)))
+        return false;
     while (e->kind == EXPR_PAREN || (e->kind == EXPR_VALUES_OF && e->args))
         e = e->args;
     if (e->kind != EXPR_COLUMN)
@@ -476,7 +572,7 @@ bool stored_value(struct plan *p, const struct scope *s, const struct rule *rule
     struct builder b = {.arena = p->arena};
     enum value_class class = class_of(p, s, e);
     const char *null = null_becomes(c);
-    if (is_same_type(p, s, c, e) || (class == VALUE_NULL && c->nullable)) {
+    if (is_same_type(p, s, c, e, value.text) || (class == VALUE_NULL && c->nullable)) {
         builder_add(&b, SPAN("("));
         builder_add_fragment(&b, value);
         builder_add(&b, SPAN(")"));

@@ -74,6 +74,7 @@ struct source {
     const struct catalog_table *table; /* NULL: not known */
     const struct rule **rules;         /* the migrations of this table, those that are done left out */
     uint32_t rule_count;
+    const struct query *query;       /* SOURCE_QUERY */
     const struct scope *shape;       /* SOURCE_QUERY: whose select list gives the columns; may be NULL */
     const struct name_list *columns; /* SOURCE_QUERY: given names */
     bool nullable;                   /* on the inner side of an outer join */
@@ -167,6 +168,9 @@ enum knowledge { HAS_NOT, HAS, MAY_HAVE };
 
 /* Whether a source has a column of that name. */
 enum knowledge source_has(struct plan *p, const struct source *s, struct span column);
+
+/* The name under which a select item is a column of the query: empty where it is no plain name. */
+struct span item_label(const struct select_item *item);
 
 /* The rule's column of that name on this source, if any. */
 bool source_column(const struct source *s, struct span name, struct column_ref *out);

@@ -11,11 +11,12 @@
 
 static void walk_node(struct plan *p, const struct scope *s, const struct expr *e);
 
-/* A column of the table that no row has NULL in; empty where none is known. */
+/* A column of the table that no row has NULL in, and that no migration changes; empty where none is known. */
 static struct span never_null_column(const struct source *s)
 {
+    struct column_ref ref;
     for (size_t i = 0; s->table && i < s->table->column_count; i++)
-        if (!s->table->columns[i].nullable)
+        if (!s->table->columns[i].nullable && !source_column(s, s->table->columns[i].name, &ref))
             return s->table->columns[i].name;
     return SPAN("");
 }
@@ -157,11 +158,22 @@ static bool has_bytes(struct span s, const char *what)
     return memmem(s.ptr, s.len, what, strlen(what)) != NULL;
 }
 
+/* The server keeps 255 bytes of a name. More need not be sent; it is cut at a blank, which is never a part of
+ * another character. */
+static struct span shortened(struct span label)
+{
+    for (size_t i = 600; i < label.len; i++)
+        if (label.ptr[i] == ' ')
+            return (struct span){label.ptr, i};
+    return label;
+}
+
 /* Gives an item that has no alias the name that its original would have had. */
 static void keep_label(struct plan *p, const struct select_item *item)
 {
     const struct expr *e = bare(item->expr);
-    struct span label = e->kind == EXPR_COLUMN ? e->name.text : span_in(p->text, item->expr->range);
+    struct span label =
+        e->kind == EXPR_COLUMN ? e->name.text : shortened(span_in(p->text, item->expr->range));
     if (e->kind != EXPR_COLUMN && (has_bytes(label, "/*!") || has_bytes(label, "/*M!")))
         refuse(p, NULL, "an executable comment is in a selected expression without an alias",
                "give the expression an alias");
@@ -426,6 +438,7 @@ static void walk_ref(struct plan *p, struct scope *s, const struct table_ref *re
         source->name = ref->alias.text;
         source->qualifier = span_in(p->text, ref->alias.range);
         source->columns = ref->columns;
+        source->query = ref->query;
         source->shape = walk_query(p, ref->query, ref->lateral ? s : s->outer, s->ctes, false);
         scope_add(s, source);
         return;

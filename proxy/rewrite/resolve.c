@@ -95,6 +95,7 @@ struct source *source_of_table(struct plan *p, const struct table_name *name, co
     if (cte) {
         s->kind = SOURCE_QUERY;
         s->shape = cte->shape;
+        s->query = cte->cte->query;
         s->columns = cte->cte->columns;
         return s;
     }
@@ -149,8 +150,7 @@ bool source_column(const struct source *s, struct span name, struct column_ref *
     return false;
 }
 
-/* The name under which a select item is a column of the query: empty where it is no plain name. */
-static struct span item_label(const struct select_item *item)
+struct span item_label(const struct select_item *item)
 {
     if (name_given(&item->alias))
         return item->alias.text;
