@@ -398,43 +398,54 @@ static const char *punctuation(struct lexer *lx, const char *p, const char *end,
     return p + 1;
 }
 
-struct token lex_next(struct lexer *lx)
+void lex_read(struct lexer *lx, struct token *t)
 {
-    struct token t = {.type = TOK_END, .off = lx->pos};
+    *t = (struct token){.type = TOK_END, .off = lx->pos};
     if (lx->pos == lx->len)
-        return t;
+        return;
     const char *p = lx->text + lx->pos, *end = lx->text + lx->len, *q;
     bool after_dot = lx->after_dot;
     if (lex_is(*p, CLASS_SPACE)) {
-        t.type = TOK_SPACE;
+        t->type = TOK_SPACE;
         q = class_end(p, end, CLASS_SPACE);
     } else if (!lex_is(*p, CLASS_IDENT)) {
-        q = punctuation(lx, p, end, &t);
+        q = punctuation(lx, p, end, t);
     } else if (after_dot) {
-        t.type = TOK_WORD;
-        t.plain = true;
+        t->type = TOK_WORD;
+        t->plain = true;
         q = word_end(lx, p, end);
     } else if (lex_is(*p, CLASS_DIGIT)) {
-        q = number_or_word(lx, p, end, &t.type);
+        q = number_or_word(lx, p, end, &t->type);
     } else {
-        q = word(lx, p, end, &t);
+        q = word(lx, p, end, t);
     }
-    lx->after_dot = t.type == '.';
-    lx->after_name = t.type == TOK_WORD || t.type == TOK_QUOTED;
-    t.len = (uint32_t)(q - p);
-    lx->pos += t.len;
+    lx->after_dot = t->type == '.';
+    lx->after_name = t->type == TOK_WORD || t->type == TOK_QUOTED;
+    t->len = (uint32_t)(q - p);
+    lx->pos += t->len;
+}
+
+void lex_read_significant(struct lexer *lx, struct token *t)
+{
+    do {
+        if (lx->pos < lx->len && lx->text[lx->pos] == ' ') { /* the one blank between most tokens */
+            lx->pos++;
+            lx->after_dot = lx->after_name = false;
+        }
+        lex_read(lx, t);
+    } while (t->type == TOK_SPACE || t->type == TOK_COMMENT);
+}
+
+struct token lex_next(struct lexer *lx)
+{
+    struct token t;
+    lex_read(lx, &t);
     return t;
 }
 
 struct token lex_next_significant(struct lexer *lx)
 {
     struct token t;
-    do {
-        if (lx->pos < lx->len && lx->text[lx->pos] == ' ') { /* the one blank between most tokens */
-            lx->pos++;
-            lx->after_dot = lx->after_name = false;
-        }
-        t = lex_next(lx);
-    } while (t.type == TOK_SPACE || t.type == TOK_COMMENT);
+    lex_read_significant(lx, &t);
     return t;
 }

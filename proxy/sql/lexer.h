@@ -61,7 +61,14 @@ struct lexer {
 
 void lex_init(struct lexer *lx, const struct sql_dialect *dialect, struct span text);
 
-/* The token at lx->pos, of any type; TOK_END (length 0) at the end, again and again. */
+/* The token at lx->pos, of any type, into *t (by pointer: to return the small fields in registers costs the
+ * processor more than to cut the token); TOK_END (length 0) at the end, again and again. The second one
+ * passes over blanks and comments. */
+void lex_read(struct lexer *lx, struct token *t);
+void lex_read_significant(struct lexer *lx, struct token *t);
+
+/* The same by value, for where it does not matter. The token at lx->pos, of any type; TOK_END (length 0) at
+ * the end, again and again. */
 struct token lex_next(struct lexer *lx);
 
 /* The next token that is neither blank nor comment. */

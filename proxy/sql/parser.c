@@ -3,7 +3,7 @@
 
 static void load_token(struct parser *p)
 {
-    p->tok = lex_next_significant(&p->lx);
+    lex_read_significant(&p->lx, &p->tok);
     p->kw = KW_NONE;
     if (p->tok.type == TOK_WORD && !p->tok.plain)
         p->kw = keyword_of(p_text(p));
