@@ -213,6 +213,10 @@ static void finish_part(struct run *run, struct rewrite_part *part, struct range
     out->facts |= p->prepares ? FACT_PREPARED : 0;
     if (p->refused && !p->rule)
         p->rule = p->strict ? p->strict : p->named;
+    if (p->refused && !p->rule) { /* of a migration that is only being expanded: it is not in the way yet */
+        edits_truncate(&p->edits, edits_before);
+        p->refused = false;
+    }
     bool passes = p->refused && p->rule && p->rule->pass_unrewritable && !p->strict;
     if (p->refused) {
         edits_truncate(&p->edits, edits_before);
