@@ -56,28 +56,25 @@ static void set_columns(struct loader *l, const struct key *k, const struct ini_
     struct config_column **list = (struct config_column **)((char *)base + k->offset);
     size_t *count = (size_t *)((char *)base + k->count_offset);
     const char *p = e->value;
-    struct config_column columns[COLUMNS_MAX];
-    for (;;) {
-        char *name = *count < COLUMNS_MAX ? take_name(&p, ",") : NULL;
-        if (!name || (*p && *p != ',')) {
-            free(name);
-            load_report(l, e->line, "%s: expected one to %d columns, comma-separated, not '%s'", k->name,
-                        COLUMNS_MAX, e->value);
-            break;
-        }
-        columns[(*count)++] = (struct config_column){.name = name, .line = e->line};
-        if (!*p)
-            break;
-        p++;
-    }
-    *list = calloc(*count ? *count : 1, sizeof(**list));
-    if (*list) {
-        memcpy(*list, columns, *count * sizeof(**list));
+    *list = calloc(COLUMNS_MAX, sizeof(**list));
+    if (!*list) {
+        l->out_of_memory = true;
         return;
     }
-    while (*count)
-        free(columns[--*count].name);
-    l->out_of_memory = true;
+    while (*count < COLUMNS_MAX) {
+        struct config_column *c = &(*list)[*count];
+        c->name = take_name(&p, ",");
+        c->line = e->line;
+        if (!c->name)
+            break;
+        ++*count;
+        if (!*p)
+            return;
+        if (*p++ != ',')
+            break;
+    }
+    load_report(l, e->line, "%s: expected one to %d columns, comma-separated, not '%s'", k->name, COLUMNS_MAX,
+                e->value);
 }
 
 /* ---- choices ---------------------------------------------------------------------------------------- */

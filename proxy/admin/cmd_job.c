@@ -200,7 +200,7 @@ static void record(struct call *c, struct db *d, const struct target *t, const s
 
 void cmd_verify(struct call *c)
 {
-    char error[CONTROL_ERROR_SIZE];
+    char error[CONTROL_ERROR_SIZE] = "";
     struct target t;
     struct verify_report r;
     if (!call_target(c, &t))

@@ -104,11 +104,12 @@ static bool build_line(const struct options *o, char *line, size_t size)
 static int connect_to(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof(address.sun_path)) {
+    size_t len = strlen(path);
+    if (len >= sizeof(address.sun_path)) {
         fprintf(stderr, "crossfadectl: %s: the path of a socket has at most 107 bytes\n", path);
         return -1;
     }
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, len);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
         return fd;

@@ -21,7 +21,7 @@ enum {
     RECONNECTS_MAX = 60, /* attempts, RETRY_REST_MS apart at first, then a second */
     RETRY_REST_MS = 50,
     RECONNECT_REST_MS = 1000,
-    MAX_REST_MS = 25, /* between chunks */
+    MAX_REST_MS = 50, /* between chunks */
     RATE_WINDOW_MS = 10000,
     ERR_DUPLICATE = 1062,
     ERR_LOCK_WAIT = 1205,
@@ -36,7 +36,8 @@ struct run {
     const struct catalog_table *table;
     const char *name, *sidecar;
     struct row_walk walk;
-    char *lower; /* where this run began, for the progress by key */
+    bool clearing; /* the walk before the walk: see clear_stale() */
+    char *lower;   /* where this run began, for the progress by key */
     struct backfill_view view;
     double window_start, run_start;
     uint64_t window_rows;
@@ -108,11 +109,18 @@ static void add_update(struct buf *b, const struct run *r)
     row_sql_table(b, r->rule);
     row_key_hint(b, &r->walk.key);
     buf_add_byte(b, ' ');
-    row_sql_fill(b, r->rule, r->table);
+    if (r->clearing)
+        row_sql_clear(b, r->rule, r->table);
+    else
+        row_sql_fill(b, r->rule, r->table);
     buf_add_str(b, " WHERE ");
     row_walk_where(b, &r->walk);
     buf_add_str(b, " AND NOT ");
     row_sql_forward_matches(b, r->rule, r->table);
+    if (r->clearing) {
+        buf_add_str(b, " AND ");
+        row_sql_has_new(b, r->rule);
+    }
 }
 
 /* The plan of the first chunk: a scan of a large table for each chunk would be a disaster. */
@@ -150,10 +158,13 @@ static bool fill_chunk(struct run *r)
         db_rollback(r->db);
         return false;
     }
-    next.rows += r->walk.rows;
-    next.changed += db_affected(r->db);
-    next.last_key = r->walk.upto;
-    if (!store_checkpoint(r->db, r->sidecar, r->name, &next) || !db_run(r->db, SPAN("COMMIT"))) {
+    if (!r->clearing) {
+        next.rows += r->walk.rows;
+        next.changed += db_affected(r->db);
+        next.last_key = r->walk.upto;
+    }
+    if ((!r->clearing && !store_checkpoint(r->db, r->sidecar, r->name, &next)) ||
+        !db_run(r->db, SPAN("COMMIT"))) {
         db_rollback(r->db);
         return false;
     }
@@ -279,29 +290,65 @@ static bool explain_first(struct run *r)
     return true;
 }
 
-static void fill_all(struct run *r)
+/* Walks to the upper end. false when it ended before; then the state says how. */
+static bool walk_all(struct run *r)
 {
     unsigned retries = 0;
     while (retries || go_on(r, "")) { /* handle_failure() has asked already, and said why it waits */
         double start = clock_ms();
         if (!fill_chunk(r)) {
             if (!handle_failure(r, &retries))
-                return;
+                return false;
             continue;
         }
         retries = 0;
-        bool last = r->walk.last;
         double took = clock_ms() - start;
         row_walk_advance(&r->walk, took);
         if (!r->lower)
             r->lower = strdup(r->walk.after);
         measure(r);
-        if (last) {
-            r->state->state = BACKFILL_COMPLETE;
-            return;
-        }
-        clock_rest(took / 4 < MAX_REST_MS ? (unsigned)(took / 4) : MAX_REST_MS);
+        if (r->walk.last)
+            return true;
+        clock_rest(took / 2 < MAX_REST_MS ? (unsigned)(took / 2) : MAX_REST_MS);
     }
+    return false;
+}
+
+/* Whether a unique index spans a new column. An index that cannot be looked up counts as one. */
+static bool new_columns_are_unique(struct run *r)
+{
+    struct buf b = BUF_INIT;
+    struct db_result result;
+    buf_add_str(&b, "SELECT 1 FROM information_schema.statistics WHERE non_unique = 0 AND table_schema = ");
+    sql_string(&b, r->rule->db);
+    buf_add_str(&b, " AND table_name = ");
+    sql_string(&b, r->rule->table);
+    buf_add_str(&b, " AND column_name IN (");
+    for (size_t i = 0; i < r->rule->new_count; i++) {
+        buf_add_str(&b, i ? ", " : "");
+        sql_string(&b, r->rule->new_columns[i].name);
+    }
+    buf_add_str(&b, ") LIMIT 1");
+    bool unique = !db_query_buf(r->db, &b, &result) || result.rows > 0;
+    db_end(&result);
+    return unique;
+}
+
+/* After a rollback to expand the new columns keep what they had then. Under a unique index such a value can
+ * stand in the way of the row that has it now, so they are set to NULL first, where they are not up to date.
+ * This walk has no checkpoint: done again, it finds nothing to do. */
+static bool clear_stale(struct run *r)
+{
+    if (!row_sql_can_clear(r->rule, r->table) || !new_columns_are_unique(r))
+        return true;
+    r->clearing = true;
+    if (!walk_all(r))
+        return false;
+    r->clearing = false;
+    free(r->walk.after);
+    r->walk.after = NULL;
+    r->walk.last = false;
+    return true;
 }
 
 void backfill_run(const struct backfill_setup *setup)
@@ -320,12 +367,13 @@ void backfill_run(const struct backfill_setup *setup)
     if (begin(&r)) {
         if (!r.walk.upper)
             r.state->state = BACKFILL_COMPLETE; /* no row */
-        else if (explain_first(&r))
-            fill_all(&r);
+        else if (explain_first(&r) && (r.walk.after || clear_stale(&r)) && walk_all(&r))
+            r.state->state = BACKFILL_COMPLETE;
     }
     free(r.state->last_key);
-    r.state->last_key = r.walk.after;
-    r.walk.after = NULL;
+    r.state->last_key = r.clearing ? NULL : r.walk.after;
+    if (!r.clearing)
+        r.walk.after = NULL;
     if (r.state->state == BACKFILL_NONE)
         r.state->state = BACKFILL_RUNNING; /* the store says so already, with the last checkpoint */
     else if (r.db && !store_backfill(r.db, r.sidecar, r.name, r.state))

@@ -21,6 +21,7 @@ enum {
 
 struct migration *control_add(struct control *c, const struct config_migration *config)
 {
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
     struct migration **longer = realloc(c->migrations, (c->migration_count + 1) * sizeof(*longer));
     struct migration *m = calloc(1, sizeof(*m));
     if (longer)

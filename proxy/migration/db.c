@@ -44,11 +44,24 @@ static MYSQL *connect_to(const struct config *c, const struct endpoint *e, char 
     mysql_optionsv(m, MYSQL_SET_CHARSET_NAME, "utf8mb4");
     mysql_optionsv(m, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "crossfade control");
     if (mysql_real_connect(m, e->is_unix ? NULL : e->host, c->control_user, c->control_password, NULL,
-                           e->is_unix ? 0 : (unsigned)atoi(e->port), e->is_unix ? e->path : NULL, 0))
+                           e->is_unix ? 0 : (unsigned)strtoul(e->port, NULL, 10), e->is_unix ? e->path : NULL,
+                           0))
         return m;
     snprintf(error, error_size, "%s: %s (%u)", e->text, mysql_error(m), mysql_errno(m));
     mysql_close(m);
     return NULL;
+}
+
+/* 101119 of "10.11.19-MariaDB". */
+static uint32_t version_number(const char *text)
+{
+    uint32_t version = 0;
+    for (int part = 0; part < 3; part++) {
+        char *end;
+        version = version * 100 + (uint32_t)strtoul(text, &end, 10);
+        text = *end == '.' ? end + 1 : end;
+    }
+    return version;
 }
 
 /* Fixes the session, and reads what the server is. Metadata locks are waited for shortly: a client's long
@@ -67,11 +80,9 @@ static bool set_up(struct db *d)
     const db_field *f = db_next(&r);
     if (f) {
         struct db_server *s = &d->server;
-        unsigned major = 0, minor = 0, patch = 0;
         db_text(f[0], s->version_text, sizeof(s->version_text));
-        sscanf(s->version_text, "%u.%u.%u", &major, &minor, &patch);
         s->mariadb = strstr(s->version_text, "MariaDB") != NULL;
-        s->version = major * 10000 + minor * 100 + patch;
+        s->version = version_number(s->version_text);
         s->fold_table_names = db_u64(f[1]) != 0;
         s->max_allowed_packet = db_u64(f[2]);
         s->statement_binlog = db_u64(f[3]) != 0;

@@ -160,6 +160,7 @@ static void warn_of_restart(const struct config *old, const struct config *fresh
 /* The new configuration takes effect. `lock` is held. Takes `fresh` where it succeeds. */
 static bool apply(struct control *c, struct config *fresh, const struct stored *s, struct buf *reasons)
 {
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
     struct config **retired = realloc(c->retired, (c->retired_count + 1) * sizeof(*retired));
     if (!retired) {
         add_reason(reasons, "out of memory");

@@ -67,7 +67,7 @@ static void binary_matches(struct buf *b, const struct catalog_column *c, struct
     wrap(b, "", value, "");
     if (padded) {
         struct span n = type_arguments(c->type);
-        buf_printf(b, ", %d, x'00')", n.len > 2 ? atoi(n.ptr + 1) : 1);
+        buf_printf(b, ", %lu, x'00')", n.len > 2 ? strtoul(n.ptr + 1, NULL, 10) : 1);
     }
 }
 
@@ -162,15 +162,9 @@ static bool is_new_column(const struct rule *r, struct span name)
     return false;
 }
 
-void row_sql_fill(struct buf *b, const struct rule *r, const struct catalog_table *t)
+/* ", stamp = stamp" of the columns that would move by themselves. */
+static void keep_stamps(struct buf *b, const struct rule *r, const struct catalog_table *t)
 {
-    buf_add_str(b, "SET ");
-    for (size_t i = 0; i < r->new_count; i++) {
-        if (i)
-            buf_add_str(b, ", ");
-        sql_name(b, r->new_columns[i].name);
-        wrap(b, " = ", r->new_columns[i].value.text, "");
-    }
     for (size_t i = 0; i < t->column_count; i++) {
         const struct catalog_column *c = &t->columns[i];
         if (!c->on_update_now || is_new_column(r, c->name))
@@ -180,4 +174,54 @@ void row_sql_fill(struct buf *b, const struct rule *r, const struct catalog_tabl
         buf_add_str(b, " = ");
         sql_name(b, c->name);
     }
+}
+
+void row_sql_fill(struct buf *b, const struct rule *r, const struct catalog_table *t)
+{
+    buf_add_str(b, "SET ");
+    for (size_t i = 0; i < r->new_count; i++) {
+        if (i)
+            buf_add_str(b, ", ");
+        sql_name(b, r->new_columns[i].name);
+        wrap(b, " = ", r->new_columns[i].value.text, "");
+    }
+    keep_stamps(b, r, t);
+}
+
+static bool may_be_null(const struct catalog_table *t, struct span name)
+{
+    const struct catalog_column *c = catalog_column_of(t, name);
+    return c && c->nullable;
+}
+
+bool row_sql_can_clear(const struct rule *r, const struct catalog_table *t)
+{
+    for (size_t i = 0; i < r->new_count; i++)
+        if (may_be_null(t, r->new_columns[i].name))
+            return true;
+    return false;
+}
+
+void row_sql_clear(struct buf *b, const struct rule *r, const struct catalog_table *t)
+{
+    const char *comma = "SET ";
+    for (size_t i = 0; i < r->new_count; i++) {
+        if (!may_be_null(t, r->new_columns[i].name))
+            continue;
+        buf_add_str(b, comma);
+        sql_name(b, r->new_columns[i].name);
+        buf_add_str(b, " = NULL");
+        comma = ", ";
+    }
+    keep_stamps(b, r, t);
+}
+
+void row_sql_has_new(struct buf *b, const struct rule *r)
+{
+    for (size_t i = 0; i < r->new_count; i++) {
+        buf_add_str(b, i ? " OR " : "(");
+        sql_name(b, r->new_columns[i].name);
+        buf_add_str(b, " IS NOT NULL");
+    }
+    buf_add_byte(b, ')');
 }

@@ -20,4 +20,10 @@ void row_sql_backward_matches(struct buf *b, const struct rule *r, const struct 
  * value. */
 void row_sql_fill(struct buf *b, const struct rule *r, const struct catalog_table *t);
 
+/* "SET new = NULL …" of the new columns that may be NULL, other columns kept as in row_sql_fill; whether
+ * there is one that may; and the condition that one of them is not NULL. */
+bool row_sql_can_clear(const struct rule *r, const struct catalog_table *t);
+void row_sql_clear(struct buf *b, const struct rule *r, const struct catalog_table *t);
+void row_sql_has_new(struct buf *b, const struct rule *r);
+
 #endif

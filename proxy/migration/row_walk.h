@@ -34,6 +34,6 @@ double row_walk_fraction(const struct row_walk *w, const char *lower);
 
 void row_walk_end(struct row_walk *w);
 
-#define WALK_CHUNK_MS 75.0
+#define WALK_CHUNK_MS 50.0
 
 #endif

@@ -386,6 +386,19 @@ def test_a_row_that_does_not_fit_stops_the_backfill(server, proxy, database):
     assert one.ctl("backfill", "m")["state"] == "complete"
 
 
+def test_a_second_start_under_a_unique_index(server, proxy, database):
+    """Values change hands while the migration is back in expand: the stale ones must not be in the way."""
+    name, one = prepared(server, proxy, database, "id INT PRIMARY KEY, old INT UNIQUE",
+                         "INSERT INTO t SELECT seq, seq FROM seq_1_to_2000")
+    server.query(f"ALTER TABLE `{name}`.t ADD UNIQUE KEY (new)")
+    one.walk("m", "cutover")
+    one.ctl("rollback", "m", "--to", "expand")
+    server.query(f"UPDATE `{name}`.t SET old = -old")
+    server.query(f"UPDATE `{name}`.t SET old = 2001 + old")
+    one.walk("m", "cutover")
+    assert server.value(f"SELECT COUNT(*) FROM `{name}`.t WHERE NOT new <=> old * 2") == 0
+
+
 def test_an_empty_table(server, proxy, database):
     _, one = prepared(server, proxy, database, "id INT PRIMARY KEY, old INT")
     one.ctl("dual-write", "m")
