@@ -1,8 +1,7 @@
 #!/bin/bash
 # Runs the fuzz targets that `make fuzz-build` built: fuzz.sh run SECONDS | replay.
-# Each target NAME has its corpus in tests/fuzz/corpus_NAME; its dictionary is
-# NAME.dict, or sql.dict. What a run
-# finds anew is kept in build/fuzz/work/NAME; a crash is written to build/fuzz/crash/NAME-….
+# Each target NAME has its corpus in tests/fuzz/corpus_NAME; its dictionary is NAME.dict, or sql.dict. What a run finds
+# anew is kept in build/fuzz/work/NAME; a crash is written to build/fuzz/crash/NAME-….
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 mode=${1:?run SECONDS or replay}
