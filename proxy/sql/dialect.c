@@ -69,3 +69,18 @@ enum sql_charset sql_charset_of(struct span name)
             return charsets[i].charset;
     return CHARSET_ASCII_SAFE;
 }
+
+bool sql_charset_known(struct span name)
+{
+    static const char *const known[] = {
+        "armscii8", "ascii",   "big5",    "binary", "cp1250",   "cp1251",  "cp1256",   "cp1257",  "cp850",
+        "cp852",    "cp866",   "cp932",   "dec8",   "eucjpms",  "euckr",   "filename", "gb18030", "gb2312",
+        "gbk",      "geostd8", "greek",   "hebrew", "hp8",      "keybcs2", "koi8r",    "koi8u",   "latin1",
+        "latin2",   "latin5",  "latin7",  "macce",  "macroman", "sjis",    "swe7",     "tis620",  "ucs2",
+        "ujis",     "utf16",   "utf16le", "utf32",  "utf8",     "utf8mb3", "utf8mb4",
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (span_ieq(name, span_of(known[i])))
+            return true;
+    return false;
+}

@@ -44,6 +44,9 @@ uint32_t sql_modes_of(struct span sql_mode);
 /* The class of a character set's name ("utf8mb4", "gbk", …). */
 enum sql_charset sql_charset_of(struct span name);
 
+/* Whether a server has a character set of this name, so that _name in front of a string is its introducer. */
+bool sql_charset_known(struct span name);
+
 enum parse_status {
     PARSE_OK,
     PARSE_SYNTAX,   /* not understood: error says where and what */

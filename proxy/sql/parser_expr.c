@@ -571,10 +571,12 @@ struct expr *p_column(struct parser *p)
 /* _charset in front of a literal. */
 static bool at_introducer(const struct parser *p)
 {
-    if (p->tok.type != TOK_WORD || *p_text(p).ptr != '_')
+    struct span word = p_text(p);
+    if (p->tok.type != TOK_WORD || *word.ptr != '_')
         return false;
     unsigned next = p_peek(p).type;
-    return next == TOK_STRING || next == TOK_HEX || next == TOK_BIT;
+    return (next == TOK_STRING || next == TOK_HEX || next == TOK_BIT) &&
+           sql_charset_known((struct span){word.ptr + 1, word.len - 1});
 }
 
 /* :name and :1 of Oracle mode are markers as ? is. */

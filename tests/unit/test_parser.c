@@ -190,6 +190,8 @@ static const struct tree_case literals[] = {
     {"DO @a, @'b c', @@x, @@session.sql_mode, @@global.c.key_buffer_size, @",
      "(do (exprs @a @'b c' @@x @@session.sql_mode @@global.c.key_buffer_size @))"},
     {"SELECT _a, date, timestamp FROM t", "(select (items _a date timestamp) (from t))"},
+    {"SELECT _a 'x', _utf8 'y' 'z', _UTF8MB4 FROM t",
+     "(select (items _a:x _utf8 'y' 'z' _UTF8MB4) (from t))"},
 };
 
 static const struct tree_case calls[] = {
