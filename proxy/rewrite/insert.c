@@ -182,7 +182,7 @@ static bool find_list(struct insert_plan *ip)
         return false;
     }
     uint32_t old_shape = count_columns(ip, true);
-    if (values != old_shape) /* the visible new columns too, or too few: the server will say */
+    if (values != old_shape && values == count_columns(ip, false)) /* the visible new columns too */
         return false;
     list_from_catalog(ip, old_shape);
     return !arena_failed(ip->p->arena);
@@ -494,15 +494,23 @@ static bool rows_fit(const struct insert_plan *ip)
     for (const struct value_row *row = ip->i->rows; row; row = row->next)
         if (row->count != ip->list.count)
             return false;
-    return true;
+    return !ip->implied || ip->i->form != INSERT_QUERY || value_count(ip->i) == ip->list.count;
 }
 
 static void add_what_follows(struct insert_plan *ip)
 {
     const struct insert_stmt *i = ip->i;
-    bool reshape = false;
-    if (!find_list(ip) || !rows_fit(ip))
+    bool reshape = false, both = false;
+    if (!find_list(ip))
         return;
+    for (uint32_t k = 0; k < ip->target->rule_count; k++)
+        both = both || rule_writes_both(ip->target->rules[k]);
+    if (!rows_fit(ip)) {
+        /* Should the catalog be behind, the server must not take the values for those of other columns. */
+        if (ip->implied && both)
+            edit_list(ip);
+        return;
+    }
     for (uint32_t k = 0; k < ip->target->rule_count; k++)
         add_rule(ip, ip->target->rules[k]);
     if (ip->implied)
