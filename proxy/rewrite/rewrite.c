@@ -109,7 +109,7 @@ static void note_facts(struct run *run, const struct stmt *s)
     }
     if (facts & FACT_TEMPORARY)
         note_temporary(run, s);
-    if (s->kind == STMT_SET) {
+    if (s->kind == STMT_SET && !p->session->want_parts) {
         struct span text = span_in(p->text, s->range);
         static const char *const words[] = {"sql_mode", "gbk", "big5", "sjis", "cp932", "gb18030"};
         for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)

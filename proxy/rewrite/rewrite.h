@@ -23,7 +23,8 @@ struct rewrite_session {
     bool prepared; /* the text goes to COM_STMT_PREPARE: markers are parameters */
     bool
         sql_prepared; /* some earlier text of the session had FACT_PREPARED: what EXECUTE runs is not known */
-    bool want_parts;  /* result.parts is to hold each statement's rewritten text (crossfade rewrite) */
+    bool want_parts;  /* crossfade rewrite: result.parts is to hold each statement's rewritten text, and the
+                         statements count as sent one by one */
 };
 
 enum rewrite_verdict {
