@@ -260,7 +260,7 @@ static void begin_statement(struct plan *p, const struct stmt *s)
 static void check_modes(struct run *run, const struct stmt *s)
 {
     struct plan *p = &run->plan;
-    const struct rule *r = p->names_table ? rule_named(p, span_in(p->text, s->range)) : NULL;
+    const struct rule *r = p->strict ? p->strict : p->named;
     if (!r)
         return;
     if (run->modes_set)
