@@ -168,6 +168,30 @@ static struct span shortened(struct span label)
     return label;
 }
 
+static bool is_four_bytes(struct span s, size_t at)
+{
+    bool four = s.len - at >= 4 && (s.ptr[at] & 0xf8) == 0xf0;
+    for (size_t i = 1; four && i < 4; i++)
+        four = (s.ptr[at + i] & 0xc0) == 0x80;
+    return four;
+}
+
+/* The servers' names have no character beyond the basic plane: a result's column shows "?" for it, an alias
+ * is refused. */
+static struct span within_basic_plane(struct plan *p, struct span label)
+{
+    char *out = arena_alloc(p->arena, label.len + 1);
+    size_t len = 0;
+    if (arena_failed(p->arena))
+        return label;
+    for (size_t at = 0; at < label.len; at++) {
+        bool four = is_four_bytes(label, at);
+        out[len++] = four ? '?' : label.ptr[at];
+        at += four ? 3 : 0;
+    }
+    return (struct span){out, len};
+}
+
 /* Gives an item that has no alias the name that its original would have had. */
 static void keep_label(struct plan *p, const struct select_item *item)
 {
@@ -185,6 +209,8 @@ static void keep_label(struct plan *p, const struct select_item *item)
     if (wide && quote && p->session->dialect.charset != CHARSET_ASCII_SAFE)
         refuse(p, NULL, "a selected expression cannot be named in this character set",
                "give the expression an alias");
+    if (wide)
+        label = within_basic_plane(p, label);
     struct builder b = {.arena = p->arena};
     builder_add(&b, SPAN(" AS "));
     builder_add(&b, quoted_name(p->arena, label));
@@ -290,6 +316,24 @@ static void walk_group(struct plan *p, struct scope *s, const struct order_item 
     }
 }
 
+/* Whether GROUP BY has the column of that name though a select item of that name is something else: HAVING
+ * means the column then, and it is no column any more. */
+static const struct rule *grouped_beside_label(struct plan *p, const struct scope *s, const struct expr *e)
+{
+    struct column_ref ref;
+    unsigned position;
+    for (const struct order_item *g = s->select->group; g; g = g->next) {
+        const struct expr *by = bare(g->expr);
+        if (by->kind != EXPR_COLUMN || !span_ieq(by->name.text, e->name.text) ||
+            !resolve_read(p, s, by, &ref) || ref.column->value.plain_column)
+            continue;
+        const struct select_item *item = item_of_column(p, s, &ref, &position);
+        if (!item || !span_ieq(label_of(item), e->name.text))
+            return ref.rule;
+    }
+    return NULL;
+}
+
 /* Outside of an aggregate HAVING sees select items and grouped columns only: it is given the item's name. */
 static void walk_having(struct plan *p, struct scope *s, const struct expr *e)
 {
@@ -300,7 +344,14 @@ static void walk_having(struct plan *p, struct scope *s, const struct expr *e)
         return;
     }
     if (e->kind == EXPR_COLUMN) {
-        if (is_label(s, e) || !resolve_read(p, s, e, &ref))
+        if (is_label(s, e)) {
+            const struct rule *r = grouped_beside_label(p, s, e);
+            if (r)
+                refuse_about(p, r, "HAVING reads %.*s, which is grouped and the name of another item",
+                             e->name.text, "give the item another name");
+            return;
+        }
+        if (!resolve_read(p, s, e, &ref))
             return;
         const struct select_item *item = item_of_column(p, s, &ref, &position);
         if (ref.source && ref.scope == s && item) {

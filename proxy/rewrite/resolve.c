@@ -123,12 +123,18 @@ static struct source *first_visible(const struct scope *s)
     return s->visible ? s->visible : s->first;
 }
 
+static bool is_named(const struct plan *p, const struct source *s, const struct name *db,
+                     const struct name *table)
+{
+    return same_table_name(p, s->name, table->text) &&
+           (!name_given(db) || (s->kind == SOURCE_TABLE && same_table_name(p, s->db, db->text)));
+}
+
 struct source *source_named(struct plan *p, const struct scope *s, const struct name *db,
                             const struct name *table)
 {
     for (struct source *source = first_visible(s); source; source = source->next)
-        if (same_table_name(p, source->name, table->text) &&
-            (!name_given(db) || (source->kind == SOURCE_TABLE && same_table_name(p, source->db, db->text))))
+        if (is_named(p, source, db, table))
             return source;
     return NULL;
 }
@@ -214,17 +220,34 @@ enum knowledge source_has(struct plan *p, const struct source *s, struct span co
     return catalog_column_of(s->table, column) ? HAS : HAS_NOT;
 }
 
+/* What is written for a column of an outer scope must not be taken for one of a table in between. */
+static void check_reach(struct plan *p, const struct scope *from, const struct column_ref *ref)
+{
+    if (ref->is_new || !rule_flips(ref->rule))
+        return;
+    for (; from != ref->scope; from = from->outer)
+        for (const struct source *s = from->first; s; s = s->next)
+            if (same_table_name(p, s->name, ref->source->name))
+                refuse_about(p, ref->rule, "%.*s is hidden by a table of the same name", ref->column->name,
+                             "give the tables different aliases");
+}
+
 static bool resolve_qualified(struct plan *p, const struct scope *scope, const struct expr *e,
                               struct column_ref *out)
 {
     for (; scope; scope = scope->outer) {
-        struct source *s = source_named(p, scope, &e->db, &e->table);
-        if (!s)
-            continue;
-        if (!source_column(s, e->name.text, out))
+        bool named = false;
+        for (struct source *s = first_visible(scope); s; s = s->next) {
+            if (!is_named(p, s, &e->db, &e->table))
+                continue;
+            named = true;
+            if (!source_column(s, e->name.text, out))
+                continue; /* a table of that name in another database may follow */
+            out->scope = scope;
+            return true;
+        }
+        if (named)
             return false;
-        out->scope = scope;
-        return true;
     }
     return false;
 }
@@ -271,6 +294,7 @@ static struct candidates candidates_in(struct plan *p, const struct scope *scope
 static bool resolve_unqualified(struct plan *p, const struct scope *scope, const struct expr *e,
                                 struct column_ref *out)
 {
+    const struct scope *from = scope;
     for (; scope; scope = scope->outer) {
         struct candidates c = candidates_in(p, scope, e->name.text, out);
         if (c.certain > 1 && c.flipped)
@@ -280,6 +304,7 @@ static bool resolve_unqualified(struct plan *p, const struct scope *scope, const
                          e->name.text, "name the column with its table, and join with ON");
         if (c.migrated) {
             out->scope = scope;
+            check_reach(p, from, out);
             return true;
         }
         if (c.certain)
