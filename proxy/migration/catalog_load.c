@@ -60,6 +60,10 @@ static struct catalog_column column_of_row(const db_field *f, bool mariadb)
         given && (mariadb ? !is_constant_sql(f[F_DEFAULT]) : contains_word(f[F_EXTRA], "DEFAULT_GENERATED"));
     c.default_is_expression = expression && !c.generated;
     c.has_default = !c.generated && !expression && (given || c.nullable);
+    if (c.has_default && !given)
+        c.default_text = SPAN("NULL");
+    else if (c.has_default && (mariadb || c.class == COLUMN_INTEGER || c.class == COLUMN_DECIMAL))
+        c.default_text = f[F_DEFAULT]; /* MySQL gives texts without their quotes */
     return c;
 }
 

@@ -119,6 +119,7 @@ void catalog_add_column(struct catalog *c, const struct catalog_column *column)
     copy.type = copy_text(c, column->type);
     copy.charset = copy_text(c, column->charset);
     copy.collation = copy_text(c, column->collation);
+    copy.default_text = copy_text(c, column->default_text);
     c->columns[c->column_count++] = copy;
     c->tables[c->table_count - 1].column_count++;
 }
@@ -232,7 +233,8 @@ static bool column_equal(const struct catalog_column *a, const struct catalog_co
            span_eq(a->collation, b->collation) && a->class == b->class && a->nullable == b->nullable &&
            a->invisible == b->invisible && a->generated == b->generated &&
            a->auto_increment == b->auto_increment && a->has_default == b->has_default &&
-           a->default_is_expression == b->default_is_expression && a->on_update_now == b->on_update_now;
+           a->default_is_expression == b->default_is_expression && a->on_update_now == b->on_update_now &&
+           span_eq(a->default_text, b->default_text);
 }
 
 bool catalog_equal(const struct catalog *a, const struct catalog *b)

@@ -34,6 +34,7 @@ struct catalog_column {
     bool has_default;           /* a constant default (NULL counts where nullable) */
     bool default_is_expression; /* an expression or CURRENT_TIMESTAMP */
     bool on_update_now;         /* ON UPDATE CURRENT_TIMESTAMP */
+    struct span default_text;   /* a constant default as SQL: "NULL", "12", "'x'"; empty: not known */
 };
 
 struct catalog_table {

@@ -84,7 +84,8 @@ static void add_rule(struct insert_plan *ip, const struct rule *r)
         if (place != NOWHERE)
             behind = behind == NOWHERE || place > behind ? place : behind;
         else if (is_read(&follow, given.columns[i].name) &&
-                 needs_default(ip->target, given.columns[i].name) && !p->reads_target)
+                 needs_default(ip->target, given.columns[i].name) && !p->reads_target &&
+                 ip->i->form != INSERT_QUERY)
             add_one(p, &t, given.columns[i].name, SPAN("DEFAULT"));
     }
     for (size_t i = 0; i < follow.count; i++)
@@ -322,6 +323,44 @@ static void edit_set(struct insert_plan *ip)
                                                  : fragment_of(ip->additions[k].set));
 }
 
+/* The default of a column that INSERT … SELECT leaves out, as an expression. Only what says the same in every
+ * session. false: refused. */
+static bool default_value(struct insert_plan *ip, const struct rule *rule, struct span name,
+                          struct substitute *out)
+{
+    struct plan *p = ip->p;
+    const struct catalog_column *c = catalog_column_of(ip->target->table, name);
+    struct span text = c && !c->auto_increment ? c->default_text : SPAN("");
+    bool numeric = c && (c->class == COLUMN_INTEGER || c->class == COLUMN_DECIMAL);
+    bool plain = text.len > 0;
+    for (size_t i = 0; i < text.len; i++)
+        plain = plain && text.ptr[i] >= ' ' && text.ptr[i] < 0x7f && text.ptr[i] != '\\' &&
+                (!numeric || lex_is(text.ptr[i], CLASS_DIGIT) || strchr(".+-", text.ptr[i]));
+    struct builder b = {.arena = p->arena};
+    out->column = name;
+    if (span_ieq(text, SPAN("NULL"))) {
+        builder_add(&b, text);
+    } else if (plain && numeric) {
+        builder_add(&b, SPAN("("));
+        builder_add(&b, text);
+        builder_add(&b, SPAN(")"));
+    } else if (plain && c->class == COLUMN_STRING && text.ptr[0] == '\'' && c->charset.len &&
+               c->collation.len) {
+        builder_add(&b, SPAN("(CAST(_utf8mb4"));
+        builder_add(&b, text);
+        builder_add(&b, SPAN(" AS CHAR CHARACTER SET "));
+        builder_add(&b, c->charset);
+        builder_add(&b, SPAN(") COLLATE "));
+        builder_add(&b, c->collation);
+        builder_add(&b, SPAN(")"));
+    } else {
+        refuse_about(p, rule, "INSERT … SELECT leaves %.*s out", name, "name it and give it a value");
+        return false;
+    }
+    out->with = builder_done(&b);
+    return true;
+}
+
 /* One branch of INSERT … SELECT: the item that fills the column is repeated within the expression. */
 static void edit_branch(struct insert_plan *ip, const struct select *select, const struct scope *scope)
 {
@@ -338,12 +377,12 @@ static void edit_branch(struct insert_plan *ip, const struct select *select, con
             const struct select_item *item = select->items;
             for (; item && at < place; at++)
                 item = item->next;
-            if (place == NOWHERE || !item) {
-                refuse_about(p, add->rule, "INSERT … SELECT leaves %.*s out", given.columns[c].name,
-                             "name it and give it a value");
-                return;
-            }
-            if (!repeat_value(ip, add->rule, scope, given.columns[c].name, item->expr, &values[count++]))
+            if (!is_read(&follow, given.columns[c].name))
+                continue;
+            if (place == NOWHERE || !item
+                    ? !default_value(ip, add->rule, given.columns[c].name, &values[count++])
+                    : !repeat_value(ip, add->rule, scope, given.columns[c].name, item->expr,
+                                    &values[count++]))
                 return;
         }
         for (const struct select_item *item = select->items; item; item = item->next)

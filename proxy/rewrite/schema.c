@@ -114,6 +114,8 @@ static void read_default(struct reader *r, struct catalog_column *c)
     c->has_default = true;
     c->default_is_expression = !minus && (call || r->token.type == '(');
     bool open = r->token.type == '(';
+    if (!minus && !c->default_is_expression)
+        c->default_text = token_text(r);
     next(r);
     if (open || accept_char(r, '('))
         skip_parens(r);
@@ -184,7 +186,10 @@ static void read_column(struct reader *r)
     c.class = column_class_of(c.type);
     while (!at_end(r) && r->token.type != ',' && r->token.type != ')')
         read_attribute(r, &c);
-    c.has_default = c.has_default || (c.nullable && !c.generated);
+    if (!c.has_default && c.nullable && !c.generated) {
+        c.has_default = true;
+        c.default_text = SPAN("NULL");
+    }
     r->columns[r->count++] = c;
 }
 
