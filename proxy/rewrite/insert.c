@@ -273,6 +273,12 @@ static struct fragment row_computed_first(struct insert_plan *ip, const struct a
         const struct expr *value = place == NOWHERE ? NULL : value_at(row, set, place);
         if (!is_read(&follow, name))
             continue;
+        if (value && value->has_query && ip->i->row_count > 1) {
+            /* one copy may be computed before the rows in front are there, another behind them */
+            refuse_about(p, add->rule, "the value of %.*s would have to be computed twice", name,
+                         "set the new columns too, or insert row by row");
+            break;
+        }
         if (value && value->kind != EXPR_DEFAULT) {
             if (!repeat_value(ip, add->rule, ip->scope, name, value, &values[count++]))
                 break;

@@ -139,6 +139,9 @@ void expand_star(struct plan *p, const struct scope *s, const struct expr *star)
         if (o->rule_count && o->table) {
             add_columns(p, &b, o);
         } else {
+            if (o->qualifier.len == 0)
+                refuse(p, NULL, "* over a table that has no name is to show a migrated one in its old shape",
+                       "give every table an alias");
             if (b.len)
                 builder_add(&b, SPAN(", "));
             builder_add(&b, o->qualifier);
