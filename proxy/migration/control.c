@@ -146,10 +146,11 @@ static bool keeper_round(struct keeper *k)
     uint64_t ticket = c->tickets_given;
     pthread_mutex_unlock(&c->lock);
 
-    if (!k->db)
+    bool fresh = !k->db;
+    if (fresh)
         k->db = control_db(c, error, sizeof(error));
     double start = clock_ms();
-    bool ok = k->db != NULL;
+    bool ok = k->db && (!fresh || store_lock(k->db, c->sidecar, error, sizeof(error)));
     if (ok && !loaded) {
         ok = control_load(c, k->db, error, sizeof(error));
         if (ok)

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { LOCK_WAIT_S = 3 };
+
 static const char *const backfill_names[] = {
     [BACKFILL_NONE] = "none",         [BACKFILL_RUNNING] = "running", [BACKFILL_PAUSED] = "paused",
     [BACKFILL_COMPLETE] = "complete", [BACKFILL_FAILED] = "failed",   [BACKFILL_CANCELLED] = "cancelled"};
@@ -98,6 +100,33 @@ bool store_prepare(struct db *d, const char *database, char *error, size_t error
         return false;
     }
     return true;
+}
+
+bool store_lock(struct db *d, const char *database, char *error, size_t error_size)
+{
+    struct db_result r;
+    struct buf b = BUF_INIT, name = BUF_INIT;
+    buf_add_str(&name, "CONCAT('crossfade.', MD5("); /* a lock's name has at most 64 characters */
+    sql_string(&name, span_of(database));
+    buf_add_str(&name, "))");
+    buf_add_str(&b, "SELECT GET_LOCK(");
+    buf_add_span(&b, buf_span(&name));
+    buf_printf(&b, ", %d), IS_USED_LOCK(", LOCK_WAIT_S);
+    buf_add_span(&b, buf_span(&name));
+    buf_add_byte(&b, ')');
+    buf_free(&name);
+    if (!db_query_buf(d, &b, &r)) {
+        snprintf(error, error_size, "sidecar database %s: %s", database, db_error(d));
+        return false;
+    }
+    const db_field *f = db_next(&r);
+    bool ours = f && db_u64(f[0]) == 1;
+    if (!ours)
+        snprintf(error, error_size,
+                 "sidecar database %s: another crossfade serves it, by the backend's connection %llu",
+                 database, f ? (unsigned long long)db_u64(f[1]) : 0ULL);
+    db_end(&r);
+    return ours;
 }
 
 char *store_definition(const struct config_migration *m)

@@ -71,6 +71,11 @@ char *store_definition(const struct config_migration *m);
 /* Creates what is missing of the database and its tables, and checks the schema's version. */
 bool store_prepare(struct db *d, const char *database, char *error, size_t error_size);
 
+/* Makes this connection the one that serves the sidecar database, for as long as it lives: two proxies that
+ * do not know of each other's flips would let the two sides drift. false with the reason where another one
+ * has it, after a short wait (for a predecessor that was killed). */
+bool store_lock(struct db *d, const char *database, char *error, size_t error_size);
+
 /* All migrations that the store knows (malloc'ed; release with store_free_list) and the generation. */
 bool store_load(struct db *d, const char *database, struct stored_migration **list, size_t *count,
                 uint64_t *generation);

@@ -578,6 +578,30 @@ def test_a_second_signal_stops_at_once(server, proxy, database):
     one.clean_exit = False
 
 
+def test_two_proxies_on_one_sidecar(server, proxy, database):
+    """Until fleets exist, the second one must not serve: it would not see the first one's flips."""
+    name, one = prepared(server, proxy, database, "id INT PRIMARY KEY, old INT")
+    two = proxy([double(name)], control={"database": one.sidecar})
+    assert "another crossfade serves it" in two.ctl("status")["backend"]["error"]
+    with pytest.raises(pymysql.MySQLError):
+        two.connect(database=name)
+    with pytest.raises(CtlError, match="not known"):
+        two.ctl("dual-write", "m")
+    one.ctl("dual-write", "m")
+    one.stop()
+    wait_until(lambda: two.ctl("status")["phases_known"], what="the second one to take over")
+    assert two.ctl("status")["migrations"][0]["phase"] == "dual-write"
+    two.connect(database=name).close()
+
+
+def test_a_backend_on_a_unix_socket(server, proxy, database):
+    name = database()
+    server.script("CREATE TABLE t (id INT PRIMARY KEY, old INT); INSERT INTO t VALUES (1, 4)", name)
+    one = proxy([double(name)], backend=f"127.0.0.1:1, unix:{server.socket}")
+    one.walk("m", "cutover")
+    assert server.value(f"SELECT new FROM `{name}`.t") == 8
+
+
 def test_names_from_the_file_are_quoted(server, proxy, database):
     """Names with every odd byte that the server allows, in the file, the store and the DDL."""
     name = database()
