@@ -15,17 +15,6 @@
 #include "proxy/rewrite/plan.h"
 #include "proxy/sql/lexer.h"
 
-/* What kind of value an expression gives, as far as it can be told. */
-enum value_class {
-    VALUE_UNKNOWN,
-    VALUE_NULL,
-    VALUE_EXACT,
-    VALUE_FLOAT,
-    VALUE_STRING,
-    VALUE_TEMPORAL,
-    VALUE_PARAM
-};
-
 /* ---- may it be repeated? ---- */
 
 /* Words that may stand before '(' without being a function's name. */
@@ -105,9 +94,7 @@ static enum value_class class_of_column(enum column_class c)
     }
 }
 
-/* The catalog's column that a reference means, where it is certain. */
-static const struct catalog_column *column_meant(struct plan *p, const struct scope *scope,
-                                                 const struct expr *e)
+const struct catalog_column *column_meant(struct plan *p, const struct scope *scope, const struct expr *e)
 {
     for (; scope; scope = scope->outer) {
         const struct catalog_column *found = NULL;
@@ -172,14 +159,12 @@ static enum value_class class_of_function(const struct expr *e)
     return function_trait_of(e->name.text) == FUNCTION_CLOCK ? VALUE_TEMPORAL : VALUE_UNKNOWN;
 }
 
-static enum value_class class_of(struct plan *p, const struct scope *s, const struct expr *e);
-
 /* What all of several operands have in common. */
 static enum value_class class_of_all(struct plan *p, const struct scope *s, const struct expr *list)
 {
     enum value_class all = VALUE_NULL;
     for (; list; list = list->next) {
-        enum value_class c = class_of(p, s, list);
+        enum value_class c = value_class_of(p, s, list);
         if (c == VALUE_NULL)
             continue;
         if (all != VALUE_NULL && all != c)
@@ -297,7 +282,7 @@ static enum value_class class_of_subquery(struct plan *p, const struct expr *e)
     const struct query_body *body = e->query->body;
     const struct scope *s = body->kind == BODY_SELECT ? scope_of(p, body->select) : NULL;
     if (s && body->select->items)
-        return class_of(p, s, body->select->items->expr);
+        return value_class_of(p, s, body->select->items->expr);
     return VALUE_UNKNOWN;
 }
 
@@ -325,11 +310,11 @@ static enum value_class class_of_item(struct plan *p, const struct scope *scope,
         if (item->expr->kind == EXPR_STAR) {
             inner.db = item->expr->db;
             inner.table = item->expr->table;
-            enum value_class c = class_of(p, found->shape, &inner);
+            enum value_class c = value_class_of(p, found->shape, &inner);
             if (c != VALUE_UNKNOWN)
                 return c;
         } else if (span_ieq(item_label(item), e->name.text)) {
-            return class_of(p, found->shape, item->expr);
+            return value_class_of(p, found->shape, item->expr);
         }
     }
     return VALUE_UNKNOWN;
@@ -354,7 +339,7 @@ static enum value_class class_of_case(struct plan *p, const struct scope *s, con
         bool is_condition = searched ? at % 2 == 0 : at % 2 == 1;
         if (is_condition && a->next)
             continue; /* the last one, where none follows, is ELSE's */
-        enum value_class c = class_of(p, s, a);
+        enum value_class c = value_class_of(p, s, a);
         if (all != VALUE_NULL && c != VALUE_NULL && all != c)
             return VALUE_UNKNOWN;
         all = c == VALUE_NULL ? all : c;
@@ -362,7 +347,7 @@ static enum value_class class_of_case(struct plan *p, const struct scope *s, con
     return all;
 }
 
-static enum value_class class_of(struct plan *p, const struct scope *s, const struct expr *e)
+enum value_class value_class_of(struct plan *p, const struct scope *s, const struct expr *e)
 {
     const struct catalog_column *c;
     switch (e->kind) {
@@ -371,14 +356,14 @@ static enum value_class class_of(struct plan *p, const struct scope *s, const st
     case EXPR_PARAM:
         return VALUE_PARAM;
     case EXPR_PAREN:
-        return class_of(p, s, e->args);
+        return value_class_of(p, s, e->args);
     case EXPR_COLUMN:
         c = column_meant(p, s, e);
         return c ? class_of_column(c->class) : class_of_item(p, s, e);
     case EXPR_CASE:
         return class_of_case(p, s, e);
     case EXPR_VALUES_OF:
-        return e->args ? class_of(p, s, e->args) : VALUE_UNKNOWN;
+        return e->args ? value_class_of(p, s, e->args) : VALUE_UNKNOWN;
     case EXPR_FUNC:
         return class_of_call(p, s, e);
     case EXPR_SUBQUERY:
@@ -570,7 +555,7 @@ bool stored_value(struct plan *p, const struct scope *s, const struct rule *rule
                   struct fragment *out)
 {
     struct builder b = {.arena = p->arena};
-    enum value_class class = class_of(p, s, e);
+    enum value_class class = value_class_of(p, s, e);
     const char *null = null_becomes(c);
     if (is_same_type(p, s, c, e, value.text) || (class == VALUE_NULL && c->nullable)) {
         builder_add(&b, SPAN("("));

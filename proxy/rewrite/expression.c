@@ -375,6 +375,7 @@ bool expression_compile(struct arena *arena, struct span text, const struct span
                                              is_number(tree, text),
                                    .refs = c.refs,
                                    .ref_count = c.ref_count};
+        expression_traits(tree, text, out);
     }
     buf_free(&c.out);
     return ok;

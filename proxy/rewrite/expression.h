@@ -16,6 +16,10 @@
 bool expression_compile(struct arena *arena, struct span text, const struct span *columns,
                         size_t column_count, struct expression *out, char *error, size_t error_size);
 
+/* Fills in keeps_equality and what follows it, from the tree of the expression's source
+ * (expression_traits.c). */
+void expression_traits(const struct expr *tree, struct span source, struct expression *out);
+
 enum function_trait {
     FUNCTION_UNKNOWN, /* not in the table: a stored function, or one whose result nobody vouches for */
     FUNCTION_PURE,    /* the same arguments give the same result in every session */

@@ -84,17 +84,20 @@ struct fragment expression_text(struct plan *p, const struct expression *e, stru
     return builder_done(&b);
 }
 
-/* Finds the statement's markers, once: only where one has to be repeated. */
+/* Finds the text's markers, once: only where one has to be repeated. */
 static void find_markers(struct plan *p)
 {
     struct lexer lx;
-    uint32_t *offs = arena_alloc(p->arena, (p->stmt->param_count + 1) * sizeof *offs);
+    size_t most = 0;
+    for (size_t i = 0; i < p->text.len; i++)
+        most += p->text.ptr[i] == '?';
+    uint32_t *offs = arena_alloc(p->arena, (most + 1) * sizeof *offs);
     p->markers_known = true;
     if (arena_failed(p->arena))
         return;
     lex_init(&lx, &p->session->dialect, p->text);
     for (struct token t = lex_next(&lx); t.type != TOK_END; t = lex_next(&lx))
-        if (t.type == '?' && p->markers.count < p->stmt->param_count)
+        if (t.type == '?')
             offs[p->markers.count++] = t.off;
     p->markers.offs = offs;
 }

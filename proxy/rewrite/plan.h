@@ -3,6 +3,7 @@
  *
  *     resolve.c      which table, and which migration's column, a name means: scopes and sources
  *     read_flip.c    queries and expressions: references to old columns become the backward expression
+ *     sargable.c     conditions and orders that an index on a new column serves
  *     star.c         `*` in the table's old shape
  *     dual_write.c   what the writing files share: which columns a statement sets, what is to be added
  *     insert.c, update.c    the statements that write
@@ -93,6 +94,7 @@ struct scope {
     const struct ctes *ctes;
     bool joins_by_name; /* has NATURAL or USING */
     bool in_having;
+    bool orders_rows; /* while an ORDER BY is walked that sorts the tables' rows, not groups */
 };
 
 /* The CTEs in sight, innermost first. */
@@ -206,6 +208,19 @@ void refuse_view_write(struct plan *p, const struct source *target, struct span 
 /* The text that a flipped column becomes, with its parentheses, its guard and its qualifier. */
 struct fragment flipped_text(struct plan *p, const struct column_ref *ref);
 
+/* Whether the reference, read where it stands, has to come from the new columns. */
+bool must_flip(const struct column_ref *ref);
+
+/* ---- sargable.c ---- */
+
+/* Walks a condition of which only matters whether it is true (WHERE, ON): as walk_expr(), and comparisons
+ * of an invertible migration's old column also ask for the new columns, so that an index on them serves. */
+void walk_condition(struct plan *p, const struct scope *s, const struct expr *e);
+
+/* The text that sorts as the old column does, by an index where there is one: the new column of a monotonic
+ * migration. false: there is none. */
+bool sargable_order(struct plan *p, const struct column_ref *ref, struct fragment *out);
+
 /* ---- star.c ---- */
 void expand_star(struct plan *p, const struct scope *s, const struct expr *star);
 
@@ -222,6 +237,21 @@ bool in_old_shape(const struct source *source, const struct catalog_column *colu
 bool stored_value(struct plan *p, const struct scope *s, const struct rule *rule,
                   const struct catalog_column *c, const struct expr *e, struct fragment value,
                   struct fragment *out);
+
+/* What kind of value an expression gives, as far as it can be told. */
+enum value_class {
+    VALUE_UNKNOWN,
+    VALUE_NULL,
+    VALUE_EXACT,
+    VALUE_FLOAT,
+    VALUE_STRING,
+    VALUE_TEMPORAL,
+    VALUE_PARAM
+};
+enum value_class value_class_of(struct plan *p, const struct scope *s, const struct expr *e);
+
+/* The catalog's column that a reference means, where it is certain; else NULL. */
+const struct catalog_column *column_meant(struct plan *p, const struct scope *scope, const struct expr *e);
 
 /* Whether a part of the text gives the same value when it stands in a statement twice. */
 bool is_repeatable(struct plan *p, struct range r);

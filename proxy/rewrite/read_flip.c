@@ -45,8 +45,7 @@ struct fragment flipped_text(struct plan *p, const struct column_ref *ref)
     return builder_done(&b);
 }
 
-/* Whether this reference, read where it stands, has to come from the new columns. */
-static bool must_flip(const struct column_ref *ref)
+bool must_flip(const struct column_ref *ref)
 {
     if (ref->is_new || !rule_flips(ref->rule))
         return false;
@@ -384,6 +383,41 @@ static void walk_having(struct plan *p, struct scope *s, const struct expr *e)
     walk_exprs(p, s, e->window);
 }
 
+/* What a name alone in ORDER BY sorts by, where that is one column: its select item's, or the column itself.
+ */
+static bool ordered_column(struct plan *p, const struct scope *s, const struct expr *e,
+                           struct column_ref *out)
+{
+    if (!is_label(s, e))
+        return resolve_column(p, s, e, out);
+    out->column = NULL;
+    for (const struct select_item *item = s->select->items; item; item = item->next) {
+        const struct expr *shown = bare(item->expr);
+        struct column_ref ref;
+        if (item->expr->kind == EXPR_STAR || !span_ieq(label_of(item), e->name.text))
+            continue;
+        if (shown->kind != EXPR_COLUMN || !resolve_column(p, s, shown, &ref) ||
+            (out->column && (ref.column != out->column || ref.source != out->source)))
+            return false;
+        *out = ref;
+    }
+    return true;
+}
+
+/* Sorts by the new column itself, where the rows are as the tables give them. */
+static bool order_by_new(struct plan *p, const struct scope *s, const struct expr *e, struct range at)
+{
+    struct column_ref ref;
+    struct fragment text;
+    if ((s->select && !s->orders_rows) || !ordered_column(p, s, e, &ref) || !must_flip(&ref) ||
+        !sargable_order(p, &ref, &text))
+        return false;
+    touch(p, ref.rule, ref.column->name, false);
+    edits_replace(&p->edits, at, text);
+    p->flips++;
+    return true;
+}
+
 /* A name alone in ORDER BY is an alias before it is a column; within an expression it is the column. */
 void walk_order(struct plan *p, struct scope *s, const struct order_item *order)
 {
@@ -395,6 +429,8 @@ void walk_order(struct plan *p, struct scope *s, const struct order_item *order)
             walk_expr(p, s, e);
             continue;
         }
+        if (order_by_new(p, s, e, order->expr->range))
+            continue;
         if (is_label(s, e) || !resolve_read(p, s, e, &ref))
             continue;
         const struct select_item *item = ref.scope == s ? item_of_column(p, s, &ref, &position) : NULL;
@@ -458,7 +494,7 @@ static void walk_join(struct plan *p, struct scope *s, const struct table_ref *j
     struct source *was = s->visible;
     s->joins_by_name = s->joins_by_name || join->natural || join->using;
     s->visible = left;
-    walk_expr(p, s, join->on);
+    walk_condition(p, s, join->on);
     s->visible = was;
     check_using(p, left, join->using);
     if (join->natural)
@@ -555,15 +591,17 @@ static struct scope *walk_select(struct plan *p, const struct query *q, const st
     bool star_alone = exists && select->items && select->items->expr->kind == EXPR_STAR;
     if (!star_alone)
         walk_items(p, s, select->items, select->options);
-    walk_expr(p, s, select->where);
+    walk_condition(p, s, select->where);
     for (const struct order_item *g = select->group; g; g = g->next)
         walk_group(p, s, g, select->rollup);
     if (select->having)
         walk_having(p, s, select->having);
     for (const struct named_window *w = select->windows; w; w = w->next)
         walk_exprs(p, s, w->exprs);
+    s->orders_rows = !select->distinct && !select->group && !select->having;
     if (q)
         walk_order(p, s, q->order);
+    s->orders_rows = false;
     return s;
 }
 

@@ -34,6 +34,9 @@ struct expression {
     bool plain_column;                 /* exactly one column: refs[0] */
     const struct expression_ref *refs; /* in text order */
     size_t ref_count;
+    bool keeps_equality;   /* texts that compare equal, character by character, give equal results … */
+    bool keeps_ascii_only; /* … where they are ASCII */
+    bool total;            /* not NULL where no column of it is */
 };
 
 struct rule_column {

@@ -49,7 +49,7 @@ void plan_update(struct plan *p, const struct update_stmt *u)
     struct scope *s = arena_new_of(p->arena, struct scope);
     s->ctes = ctes;
     walk_from(p, s, u->tables);
-    walk_expr(p, s, u->where);
+    walk_condition(p, s, u->where);
     walk_tail(p, s, u->order, u->limit);
     bool orderless = is_orderless(p, u) || has_view(s);
     plan_set(p, s, u->set, orderless, orderless);
@@ -61,7 +61,7 @@ void plan_delete(struct plan *p, const struct delete_stmt *d)
     struct scope *s = arena_new_of(p->arena, struct scope);
     s->ctes = ctes;
     walk_from(p, s, d->tables);
-    walk_expr(p, s, d->where);
+    walk_condition(p, s, d->where);
     walk_tail(p, s, d->order, d->limit);
     walk_items(p, s, d->returning, (struct range){0, 0});
 }

@@ -1,0 +1,218 @@
+/* What may be concluded from a compiled expression about its values: for sargable.c, which asks for a new
+ * column by the forward expression of what the old one is compared with.
+ *
+ * Two texts that a collation takes for equal (letter case, accents, trailing blanks) are still two texts, and
+ * an expression may tell them apart: MD5, LENGTH, CONCAT behind it. Those that cannot are listed here, for
+ * collations that compare character by character; a function that is not listed counts as one that does. */
+#include "proxy/rewrite/expression.h"
+
+#include "proxy/sql/lexer.h"
+
+/* What a listed function is like. */
+enum {
+    SAME = 1 << 0,     /* equal texts give equal results */
+    SAME_HEX = 1 << 1, /* … where they are ASCII */
+    TOTAL = 1 << 2,    /* no argument NULL (nor an invalid date), no result NULL */
+};
+
+static const struct {
+    const char *name;
+    int traits;
+} functions[] = {
+    {"abs", TOTAL},
+    {"cast", SAME | TOTAL}, /* to a number or a date: see keeps_with_arguments() */
+    {"ceil", TOTAL},
+    {"ceiling", TOTAL},
+    {"char_length", TOTAL},
+    {"coalesce", SAME | TOTAL},
+    {"concat", TOTAL},
+    {"date", SAME},
+    {"elt", SAME},
+    {"field", SAME | TOTAL},
+    {"floor", TOTAL},
+    {"greatest", TOTAL},
+    {"hex", TOTAL},
+    {"if", SAME | TOTAL},
+    {"ifnull", SAME | TOTAL},
+    {"instr", SAME | TOTAL},
+    {"lcase", SAME | TOTAL},
+    {"least", TOTAL},
+    {"left", SAME | TOTAL},
+    {"length", TOTAL},
+    {"locate", SAME | TOTAL},
+    {"lower", SAME | TOTAL},
+    {"ltrim", SAME | TOTAL},
+    {"md5", TOTAL},
+    {"mid", SAME | TOTAL},
+    {"nullif", SAME},
+    {"replace", SAME | TOTAL},
+    {"reverse", TOTAL},
+    {"right", TOTAL},
+    {"round", TOTAL},
+    {"rtrim", SAME | TOTAL},
+    {"str_to_date", SAME},
+    {"substr", SAME | TOTAL},
+    {"substring", SAME | TOTAL},
+    {"substring_index", SAME | TOTAL},
+    {"to_days", TOTAL},
+    {"trim", SAME | TOTAL},
+    {"truncate", TOTAL},
+    {"ucase", SAME | TOTAL},
+    {"unhex", SAME_HEX},
+    {"upper", SAME | TOTAL},
+};
+
+static bool is_named(const struct expr *e, const char *name)
+{
+    return span_ieq(e->name.text, span_of(name));
+}
+
+static struct span text_of(const struct expr *e, struct span source)
+{
+    return (struct span){source.ptr + e->range.off, e->range.len};
+}
+
+static bool holds_word(struct span text, const char *word)
+{
+    size_t len = strlen(word);
+    for (size_t i = 0; i + len <= text.len; i++)
+        if (span_ieq((struct span){text.ptr + i, len}, (struct span){word, len}))
+            return true;
+    return false;
+}
+
+/* A literal separator: no letter that a collation could fold, nor a blank that it could leave out where
+ * `blank` is false. */
+static bool is_separator(const struct expr *e, struct span source, bool blank)
+{
+    if (!e || e->kind != EXPR_LITERAL || e->range.len < 3)
+        return false;
+    for (uint32_t i = e->range.off + 1; i + 1 < range_end(e->range); i++)
+        if (!memchr(" ,.:;/-_@#", source.ptr[i], 10) || (source.ptr[i] == ' ' && !blank))
+            return false;
+    return source.ptr[e->range.off] == '\'' || source.ptr[e->range.off] == '"';
+}
+
+static bool is_positive_number(const struct expr *e, struct span source)
+{
+    return e && e->kind == EXPR_LITERAL && lex_is(source.ptr[e->range.off], CLASS_DIGIT);
+}
+
+/* Whether a position counts from the text's beginning: a number, LOCATE(…), sums of them. */
+static bool is_position(const struct expr *e, struct span source)
+{
+    if (is_positive_number(e, source))
+        return true;
+    if (e && e->kind == EXPR_PAREN)
+        return is_position(e->args, source);
+    if (e && e->kind == EXPR_FUNC)
+        return is_named(e, "locate") || is_named(e, "instr");
+    if (!e || e->kind != EXPR_OP || (e->op != OP_PLUS && e->op != OP_MINUS))
+        return false;
+    for (const struct expr *a = e->args; a; a = a->next)
+        if (!is_position(a, source))
+            return false;
+    return true;
+}
+
+/* What a function's other arguments must be like for equal texts to give equal results. */
+static bool keeps_with_arguments(const struct expr *e, struct span source)
+{
+    const struct expr *second = e->args ? e->args->next : NULL, *third = second ? second->next : NULL;
+    if (is_named(e, "substring_index"))
+        return is_separator(second, source, true) && is_positive_number(third, source);
+    if (is_named(e, "replace"))
+        return is_separator(second, source, false) && third && third->kind == EXPR_LITERAL;
+    if (is_named(e, "left") || is_named(e, "mid") || is_named(e, "substr") || is_named(e, "substring"))
+        return is_position(second, source) && (!third || is_position(third, source));
+    if (is_named(e, "trim") || is_named(e, "ltrim") || is_named(e, "rtrim"))
+        return !second;
+    if (is_named(e, "cast"))
+        return !holds_word(text_of(e, source), "char") && !holds_word(text_of(e, source), "binary");
+    return true;
+}
+
+static int function_traits(const struct expr *e, struct span source)
+{
+    for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++)
+        if (is_named(e, functions[i].name)) {
+            int traits = functions[i].traits;
+            if (!keeps_with_arguments(e, source))
+                traits &= ~SAME;
+            if (is_named(e, "cast") && holds_word(text_of(e, source), "date"))
+                traits &= ~TOTAL; /* what is no date becomes NULL */
+            return traits;
+        }
+    return 0;
+}
+
+static int operator_traits(const struct expr *e, struct span source)
+{
+    switch (e->op) {
+    case OP_AND:
+    case OP_OR:
+    case OP_NOT:
+    case OP_EQ:
+    case OP_NE:
+    case OP_NULLSAFE_EQ:
+    case OP_IN:
+    case OP_IS:
+    case OP_PLUS:
+    case OP_MINUS:
+    case OP_MUL:
+    case OP_NEGATE:
+    case OP_POSITIVE:
+        return SAME | TOTAL;
+    case OP_DIV:
+        return SAME |
+               (is_positive_number(e->args->next, source) && source.ptr[e->args->next->range.off] != '0'
+                    ? TOTAL
+                    : 0);
+    default:
+        return 0;
+    }
+}
+
+static int traits_of(const struct expr *e, struct span source)
+{
+    int traits;
+    switch (e->kind) {
+    case EXPR_COLUMN:
+        return SAME | TOTAL;
+    case EXPR_LITERAL:
+        return e->null_literal ? SAME : SAME | TOTAL;
+    case EXPR_PAREN:
+        return traits_of(e->args, source);
+    case EXPR_CASE:
+        traits = SAME; /* there may be no ELSE */
+        break;
+    case EXPR_FUNC:
+        traits = function_traits(e, source);
+        break;
+    case EXPR_OP:
+        traits = operator_traits(e, source);
+        break;
+    default:
+        return 0;
+    }
+    bool hex = traits & SAME_HEX;
+    for (const struct expr *a = e->args; a; a = a->next) {
+        int below = traits_of(a, source);
+        hex = hex || below & SAME_HEX;
+        if (!(below & (SAME | SAME_HEX)))
+            hex = false, traits &= ~(SAME | SAME_HEX);
+        if (!(below & TOTAL))
+            traits &= ~TOTAL;
+    }
+    if (hex && traits & (SAME | SAME_HEX))
+        traits = (traits & ~SAME) | SAME_HEX;
+    return traits;
+}
+
+void expression_traits(const struct expr *tree, struct span source, struct expression *out)
+{
+    int traits = traits_of(tree, source);
+    out->keeps_equality = traits & (SAME | SAME_HEX);
+    out->keeps_ascii_only = traits & SAME_HEX;
+    out->total = traits & TOTAL;
+}
