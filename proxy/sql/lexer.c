@@ -384,6 +384,9 @@ static const char *punctuation(struct lexer *lx, const char *p, const char *end,
     case '\0':
         t->type = TOK_BAD;
         return p + 1;
+    case ';': /* the servers read what follows anew: an executable comment does not go on into it */
+        lx->in_executable = false;
+        break;
     case '<':
     case '>':
     case '!':

@@ -238,7 +238,7 @@ static const char *scan_other(struct scan *s, const char *p, enum byte_class cla
         }
         break;
     case E:
-        s->in_statement = s->begin = false;
+        s->in_statement = s->begin = s->in_executable = false;
         s->words = 0;
         return p + 1;
     case Q:

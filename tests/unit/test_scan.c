@@ -86,6 +86,7 @@ static const struct scan_case plain[] = {
     {"SELECT /*!50000 a", "B"},
     {"SELECT 'a\\'", "B"},
     {"SELECT a/b*/c", ""},
+    {"SELECT /*! 1; SELECT 2 */* users */ 3", "M"},
 };
 
 static const struct scan_case ansi[] = {
