@@ -236,18 +236,17 @@ static bool resolve_qualified(struct plan *p, const struct scope *scope, const s
                               struct column_ref *out)
 {
     for (; scope; scope = scope->outer) {
-        bool named = false;
+        unsigned named = 0, certain = 0, migrated = 0; /* tables of several databases may have one name */
         for (struct source *s = first_visible(scope); s; s = s->next) {
             if (!is_named(p, s, &e->db, &e->table))
                 continue;
-            named = true;
-            if (!source_column(s, e->name.text, out))
-                continue; /* a table of that name in another database may follow */
-            out->scope = scope;
-            return true;
+            named++;
+            certain += source_has(p, s, e->name.text) == HAS;
+            migrated += source_column(s, e->name.text, out);
         }
+        out->scope = scope;
         if (named)
-            return false;
+            return migrated && certain == 1; /* else the server calls it ambiguous */
     }
     return false;
 }
