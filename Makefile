@@ -148,9 +148,12 @@ $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/libcrossfade.a
 	$(Q)$(CC) $(OPT) -fsanitize=fuzzer -o $@ $^ $(ALLLIBS)
 
 install: all ## into PREFIX (/usr/local), below DESTDIR
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/crossfade
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin share/doc/crossfade share/man/man1 share/man/man8 lib/systemd/system)
 	install -m 755 $(B)/crossfade $(B)/crossfadectl $(DESTDIR)$(PREFIX)/bin
-	install -m 644 README.md LICENSE $(wildcard docs/*.md) $(wildcard config/*.ini) $(DESTDIR)$(PREFIX)/share/doc/crossfade
+	install -m 644 README.md LICENSE docs/*.md config/crossfade.ini $(DESTDIR)$(PREFIX)/share/doc/crossfade
+	install -m 644 docs/crossfadectl.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 docs/crossfade.8 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 644 docs/crossfade.service $(DESTDIR)$(PREFIX)/lib/systemd/system
 
 clean: ## removes build/
 	rm -rf build
