@@ -92,7 +92,7 @@ class Bench:
                 "--rand-type=uniform", "--percentile=95", *options, command]
 
     def prepare(self):
-        for database in ("plain", "dual", "cut"):
+        for database in ("plain", "writing", "moved"):
             self.server.query(f"CREATE DATABASE {database}")
             subprocess.run(self.sysbench(self.server.port, database, "oltp_read_write", "prepare"), check=True,
                            stdout=subprocess.DEVNULL)
@@ -102,8 +102,8 @@ class Bench:
         other = Migration("other", "plain.elsewhere", "c", "c_new", types={"c_new": "CHAR(120)"})
         for target, migration, phase, database in (
                 ("crossfade", other, "dual-write", "plain"),
-                ("dual-write", column_migration("column_c", "dual"), "verify", "dual"),
-                ("cutover", column_migration("column_c", "cut"), "cutover", "cut")):
+                ("dual-write", column_migration("column_c", "writing"), "verify", "writing"),
+                ("cutover", column_migration("column_c", "moved"), "cutover", "moved")):
             proxy = self.keep(Proxy(self.server, [migration], threads=PROXY_THREADS))
             proxy.walk(migration.name, phase)
             self.targets[target] = (proxy.port, database, proxy)
