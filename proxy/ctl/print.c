@@ -115,7 +115,7 @@ static void print_status(const cJSON *line)
     const cJSON *backend = member(line, "backend"), *m;
     printf("crossfade %s  generation %.0f  clients %.0f  backend %s %s\n", text(line, "version"),
            number(line, "generation"), number(line, "clients"),
-           is_true(backend, "up") ? "up" : (*text(backend, "error") ? "DOWN:" : "not asked"),
+           is_true(backend, "up") ? "up" : (*text(backend, "error") ? "NOT USABLE:" : "not asked"),
            is_true(backend, "up") ? text(backend, "version") : text(backend, "error"));
     cJSON_ArrayForEach(m, member(line, "migrations"))
     {
