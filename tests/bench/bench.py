@@ -177,8 +177,8 @@ def measure(bench, cells, rounds, seconds):
             for target in TARGETS[number % len(TARGETS):] + TARGETS[:number % len(TARGETS)]:
                 runs[cell][target].append(bench.run(target, *cell, seconds))
                 done += 1
-                print(f"\r{done}/{total} runs", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
+                if sys.stderr.isatty():
+                    print(f"\r{done} of {total} runs", end="\n" if done == total else "", file=sys.stderr, flush=True)
     return {cell: {target: summary(results, target) for target in TARGETS} for cell, results in runs.items()}
 
 
