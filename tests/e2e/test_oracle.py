@@ -9,7 +9,7 @@ import pytest
 from harness.oracle import Oracle, Statements
 
 SEED = int(os.environ.get("CROSSFADE_ORACLE_SEED", "20261"))
-COUNT = int(os.environ.get("CROSSFADE_ORACLE_STATEMENTS", "1000"))
+COUNT = int(os.environ.get("CROSSFADE_ORACLE_STATEMENTS", "600"))
 BATCH = 100
 
 # Strict, as the server has it by default; lax, where values are cut and warned of.
