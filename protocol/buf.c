@@ -38,18 +38,17 @@ bool buf_reserve(struct buf *b, size_t n)
         }
         cap *= 2;
     }
-    char *data = malloc(cap);
+    if (b->start > 0 && used > 0)
+        memmove(b->data, b->data + b->start, used);
+    char *data = realloc(b->data, cap); /* a large one is moved by its pages, not copied */
+    b->start = 0;
+    b->end = used;
     if (!data) {
         b->failed = true;
         return false;
     }
-    if (used)
-        memcpy(data, b->data + b->start, used);
-    free(b->data);
     b->data = data;
     b->cap = cap;
-    b->start = 0;
-    b->end = used;
     return true;
 }
 
