@@ -93,7 +93,7 @@ bench: ## against direct and HAProxy (QUICK=1: a few minutes; RECORD=1: writes d
 	@exec $(PYTHON) tests/bench/bench.py $(if $(QUICK),--quick) $(if $(RECORD),--record)
 
 unit: $(UNIT_BIN) ## unit tests of this flavour
-	@for t in $(UNIT_BIN); do $$t || exit 1; done
+	@status=0; for t in $(UNIT_BIN); do $$t || status=1; done; exit $$status
 
 $(B)/unit/%: $(B)/obj/tests/unit/%.o $(call obj,$(UNIT_HELP)) $(B)/libcrossfade.a
 	@mkdir -p $(@D)

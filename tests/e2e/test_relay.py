@@ -399,3 +399,20 @@ def test_connections_leave_nothing_behind(proxy_):
     for _ in range(100):
         proxy_.connect().close()
     wait_until(lambda: proxy_.fd_count() <= idle + 2, what="the sockets to be closed")
+
+
+@pytest.mark.load  # of the release build: a sanitizer's memory is not the program's
+def test_a_thousand_idle_connections_are_cheap(server, proxy):
+    own = proxy()
+    before = own.rss_bytes()
+    idle = []
+    try:
+        for _ in range(1000):
+            idle.append(Wire(own.port))
+            assert idle[-1].login()[0] == 0
+            idle[-1].query("SELECT 1")
+        each = (own.rss_bytes() - before) / len(idle)
+    finally:
+        for wire in idle:
+            wire.close()
+    assert each < 64 << 10, f"{each / 1024:.1f} KiB a connection"

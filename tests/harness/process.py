@@ -8,6 +8,7 @@ import ctypes
 import os
 import pathlib
 import random
+import resource
 import shutil
 import signal
 import socket
@@ -18,6 +19,9 @@ import time
 POLL = 0.01
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
+
+# A thousand connections need more files than a login shell's soft limit; children inherit it.
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
 
 
 class Failure(AssertionError):
