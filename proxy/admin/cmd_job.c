@@ -15,18 +15,7 @@ static cJSON *backfill_json(const struct call *c, const struct backfill_view *v)
 {
     cJSON *o = cJSON_CreateObject();
     cJSON_AddStringToObject(o, "migration", c->words[0]);
-    cJSON_AddStringToObject(o, "state", backfill_state_name(v->state));
-    cJSON_AddNumberToObject(o, "rows", (double)v->rows);
-    cJSON_AddNumberToObject(o, "changed", (double)v->changed);
-    cJSON_AddNumberToObject(o, "estimate", (double)v->estimate);
-    if (v->rate > 0)
-        cJSON_AddNumberToObject(o, "rows_per_second", (double)(long long)v->rate);
-    if (v->eta_s >= 0)
-        cJSON_AddNumberToObject(o, "eta_s", (double)(long long)(v->eta_s + 0.5));
-    if (*v->waiting)
-        cJSON_AddStringToObject(o, "waiting", v->waiting);
-    if (*v->error)
-        cJSON_AddStringToObject(o, "reason", v->error);
+    add_backfill(o, v);
     return o;
 }
 

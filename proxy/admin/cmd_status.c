@@ -4,9 +4,8 @@
 
 #include "proxy/admin/command.h"
 
-static cJSON *backfill_json(const struct backfill_view *b)
+void add_backfill(cJSON *o, const struct backfill_view *b)
 {
-    cJSON *o = cJSON_CreateObject();
     cJSON_AddStringToObject(o, "state", backfill_state_name(b->state));
     cJSON_AddNumberToObject(o, "rows", (double)b->rows);
     cJSON_AddNumberToObject(o, "changed", (double)b->changed);
@@ -14,12 +13,11 @@ static cJSON *backfill_json(const struct backfill_view *b)
     if (b->rate > 0)
         cJSON_AddNumberToObject(o, "rows_per_second", (double)(long long)b->rate);
     if (b->eta_s >= 0)
-        cJSON_AddNumberToObject(o, "eta_s", (double)(long long)b->eta_s);
+        cJSON_AddNumberToObject(o, "eta_s", (double)(long long)(b->eta_s + 0.5));
     if (*b->waiting)
         cJSON_AddStringToObject(o, "waiting", b->waiting);
     if (*b->error)
-        cJSON_AddStringToObject(o, "error", b->error);
-    return o;
+        cJSON_AddStringToObject(o, "reason", b->error);
 }
 
 static cJSON *verification_json(const struct stored_verification *v)
@@ -36,7 +34,7 @@ static cJSON *verification_json(const struct stored_verification *v)
 
 static cJSON *migration_json(const struct migration_view *m, bool loaded)
 {
-    cJSON *o = cJSON_CreateObject(), *traffic = cJSON_CreateObject();
+    cJSON *o = cJSON_CreateObject(), *traffic = cJSON_CreateObject(), *backfill = cJSON_CreateObject();
     cJSON_AddStringToObject(o, "name", m->name);
     cJSON_AddStringToObject(o, "table", m->table);
     cJSON_AddStringToObject(o, "phase", loaded ? phase_name(m->phase) : "unknown");
@@ -45,7 +43,8 @@ static cJSON *migration_json(const struct migration_view *m, bool loaded)
     cJSON_AddNumberToObject(o, "generation", (double)m->generation);
     if (*m->flipping_to)
         cJSON_AddStringToObject(o, "flipping_to", m->flipping_to);
-    cJSON_AddItemToObject(o, "backfill", backfill_json(&m->backfill));
+    add_backfill(backfill, &m->backfill);
+    cJSON_AddItemToObject(o, "backfill", backfill);
     cJSON_AddItemToObject(o, "drift", verification_json(&m->verification));
     cJSON_AddNumberToObject(traffic, "reads", (double)m->reads_seen);
     cJSON_AddNumberToObject(traffic, "writes", (double)m->writes_seen);

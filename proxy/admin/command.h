@@ -64,6 +64,9 @@ void call_fail_with(struct call *c, cJSON *object, const char *error);
 cJSON *gates_json(const struct gate_list *l);
 cJSON *sessions_json(const struct session_info *s, size_t count);
 
+/* Adds a backfill's members to an object: state, rows, …; why it failed is in "reason". */
+void add_backfill(cJSON *o, const struct backfill_view *b);
+
 /* The migration that the first word names, or NULL after an answer that says it is not there. */
 bool call_target(struct call *c, struct target *out);
 

@@ -105,8 +105,8 @@ static void print_backfill_of(const cJSON *b)
         printf(", about %.0f s to go", number(b, "eta_s"));
     if (*text(b, "waiting"))
         printf(", waiting: %s", text(b, "waiting"));
-    if (*text(b, "error"))
-        printf(", %s", text(b, "error"));
+    if (*text(b, "reason"))
+        printf(", %s", text(b, "reason"));
     printf("\n");
 }
 
