@@ -39,7 +39,8 @@ UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_HELP := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 CLIENT_SRC := $(wildcard tests/e2e/clients/*.c)
-ALL_SRC  := $(LIB_SRC) $(CTL_SRC) $(MAIN_SRC) $(UNIT_SRC) $(UNIT_HELP) $(FUZZ_SRC) $(CLIENT_SRC)
+BENCH_SRC := $(wildcard tests/bench/*.c)
+ALL_SRC  := $(LIB_SRC) $(CTL_SRC) $(MAIN_SRC) $(UNIT_SRC) $(UNIT_HELP) $(FUZZ_SRC) $(CLIENT_SRC) $(BENCH_SRC)
 ALL_HDR  := $(wildcard $(addsuffix /*.h,$(FLOORS) proxy proxy/ctl tests/unit tests/fuzz tests/e2e/clients))
 # `make V=1` shows the commands, `make -s` nothing.
 Q        := $(if $(V),,@)
@@ -50,7 +51,7 @@ UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
 CLIENT_BIN := $(patsubst tests/e2e/clients/%.c,$(B)/clients/%,$(CLIENT_SRC))
 
-.PHONY: all check demo bench install clean help unit golden e2e clients asan tsan lint format format-check \
+.PHONY: all check demo bench bench-sql install clean help unit golden e2e clients asan tsan lint format format-check \
         fuzz fuzz-build fuzz-replay toolchain
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -91,6 +92,14 @@ bench: ## against direct and HAProxy (QUICK=1: a few minutes; RECORD=1: writes d
 	@tests/tools/deps.sh bench
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all
 	@exec $(PYTHON) tests/bench/bench.py $(if $(QUICK),--quick) $(if $(RECORD),--record)
+
+bench-sql: $(B)/bench/bench_sql ## what the SQL front end costs: nanoseconds a statement, MB/s
+	@$<
+
+$(B)/bench/%: $(B)/obj/tests/bench/%.o $(B)/libcrossfade.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(OPT) -o $@ $^ $(ALLLIBS)
 
 unit: $(UNIT_BIN) ## unit tests of this flavour
 	@status=0; for t in $(UNIT_BIN); do $$t || status=1; done; exit $$status
