@@ -282,6 +282,60 @@ static bool has_star(const struct scope *s)
     return false;
 }
 
+/* Whether the item's label can mean no other item. */
+static bool is_only_label(const struct scope *s, const struct select_item *item)
+{
+    for (const struct select_item *other = s->select->items; other; other = other->next)
+        if (other != item && (other->expr->kind == EXPR_STAR || span_ieq(label_of(other), label_of(item))))
+            return false;
+    return true;
+}
+
+static struct fragment position_text(struct plan *p, unsigned position)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%u", position);
+    return fragment_of(arena_copy(p->arena, span_of(text)));
+}
+
+static bool reads_new(struct plan *p, const struct scope *s, const struct expr *e)
+{
+    struct column_ref ref;
+    if (e->kind == EXPR_COLUMN)
+        return resolve_column(p, s, e, &ref) && ref.is_new;
+    for (const struct expr *a = e->args; a; a = a->next)
+        if (reads_new(p, s, a))
+            return true;
+    return false;
+}
+
+/* An application that knows no new columns may call an item as one of them is called, and group by that name:
+ * the server would take the column. true: done. */
+static bool group_by_alias(struct plan *p, const struct scope *s, const struct expr *e, struct range at)
+{
+    struct column_ref ref;
+    unsigned position = 0;
+    bool star = false;
+    if (name_given(&e->table) || !s->select || !resolve_column(p, s, e, &ref) || !ref.is_new ||
+        ref.scope != s)
+        return false;
+    for (const struct select_item *item = s->select->items; item; item = item->next) {
+        position++;
+        star = star || item->expr->kind == EXPR_STAR;
+        if (!name_given(&item->alias) || !span_ieq(item->alias.text, e->name.text) ||
+            reads_new(p, s, item->expr))
+            continue;
+        if (star) {
+            refuse_about(p, ref.rule, "GROUP BY %.*s means an alias, and the new column has its name",
+                         e->name.text, "give the item another alias");
+            return true;
+        }
+        edits_replace(&p->edits, at, position_text(p, position));
+        return true;
+    }
+    return false;
+}
+
 /* A name alone in GROUP BY is the column before it is an alias. */
 static void walk_group(struct plan *p, struct scope *s, const struct order_item *item, bool rollup)
 {
@@ -296,7 +350,7 @@ static void walk_group(struct plan *p, struct scope *s, const struct order_item 
                    "group by the new columns");
         return;
     }
-    if (!resolve_read(p, s, e, &ref))
+    if (group_by_alias(p, s, e, item->expr->range) || !resolve_read(p, s, e, &ref))
         return;
     if (ref.column->value.plain_column) {
         flip(p, &ref, item->expr->range);
@@ -306,9 +360,7 @@ static void walk_group(struct plan *p, struct scope *s, const struct order_item 
         refuse_about(p, ref.rule, "GROUP BY %.*s WITH ROLLUP cannot group by an expression", ref.column->name,
                      "group by the new columns");
     if (item_of_column(p, s, &ref, &position) && position) {
-        char text[16];
-        snprintf(text, sizeof text, "%u", position);
-        edits_replace(&p->edits, item->expr->range, fragment_of(arena_copy(p->arena, span_of(text))));
+        edits_replace(&p->edits, item->expr->range, position_text(p, position));
         p->flips++;
     } else {
         flip(p, &ref, item->expr->range);
@@ -354,6 +406,9 @@ static void walk_having(struct plan *p, struct scope *s, const struct expr *e)
             return;
         const struct select_item *item = item_of_column(p, s, &ref, &position);
         if (ref.source && ref.scope == s && item) {
+            if (!is_only_label(s, item))
+                refuse_about(p, ref.rule, "HAVING reads %.*s, and another item has its name",
+                             ref.column->name, "give the items different aliases");
             edits_replace(&p->edits, e->range, fragment_of(quoted_name(p->arena, label_of(item))));
             p->flips++;
         } else if (ref.scope == s && has_star(s)) {
@@ -434,8 +489,11 @@ void walk_order(struct plan *p, struct scope *s, const struct order_item *order)
         if (is_label(s, e) || !resolve_read(p, s, e, &ref))
             continue;
         const struct select_item *item = ref.scope == s ? item_of_column(p, s, &ref, &position) : NULL;
-        if (item && !ref.column->value.plain_column) {
-            edits_replace(&p->edits, order->expr->range, fragment_of(quoted_name(p->arena, label_of(item))));
+        bool by_label = item && is_only_label(s, item);
+        if (item && !ref.column->value.plain_column && (by_label || position)) {
+            edits_replace(&p->edits, order->expr->range,
+                          by_label ? fragment_of(quoted_name(p->arena, label_of(item)))
+                                   : position_text(p, position));
             p->flips++;
         } else {
             flip(p, &ref, order->expr->range);
