@@ -211,6 +211,7 @@ static void find_assigned(struct set_plan *sp)
         for (const struct source *s = sp->scope->first; s; s = s->next)
             if (!name_given(&a->column->table) || s == named)
                 refuse_view_write(sp->p, s, a->column->name.text);
+        qualify_shared(sp->p, sp->scope, a->column);
         if (!resolve_column(sp->p, sp->scope, a->column, &ref))
             continue;
         struct assigned *node = arena_new_of(sp->p->arena, struct assigned);

@@ -180,6 +180,10 @@ bool source_column(const struct source *s, struct span name, struct column_ref *
 /* Resolves a reference. true: it is a migration's column. Refuses where it could be one. */
 bool resolve_column(struct plan *p, const struct scope *scope, const struct expr *e, struct column_ref *out);
 
+/* Writes the table before a name that a new column has too, and that meant another table's column before: the
+ * server would call it ambiguous. For references that are not replaced. */
+void qualify_shared(struct plan *p, const struct scope *scope, const struct expr *e);
+
 /* Whether any migration has a column of that name (a cheap first question). */
 bool is_rule_column(const struct rules *rules, struct span name);
 

@@ -74,6 +74,8 @@ static void walk_column(struct plan *p, const struct scope *s, const struct expr
     struct column_ref ref;
     if (resolve_read(p, s, e, &ref))
         flip(p, &ref, e->range);
+    else
+        qualify_shared(p, s, e);
 }
 
 /* The operands of MATCH, and the left of -> and ->>, must stay columns. */
@@ -350,8 +352,12 @@ static void walk_group(struct plan *p, struct scope *s, const struct order_item 
                    "group by the new columns");
         return;
     }
-    if (group_by_alias(p, s, e, item->expr->range) || !resolve_read(p, s, e, &ref))
+    if (group_by_alias(p, s, e, item->expr->range))
         return;
+    if (!resolve_read(p, s, e, &ref)) {
+        qualify_shared(p, s, e);
+        return;
+    }
     if (ref.column->value.plain_column) {
         flip(p, &ref, item->expr->range);
         return;
@@ -486,8 +492,12 @@ void walk_order(struct plan *p, struct scope *s, const struct order_item *order)
         }
         if (order_by_new(p, s, e, order->expr->range))
             continue;
-        if (is_label(s, e) || !resolve_read(p, s, e, &ref))
+        if (is_label(s, e))
             continue;
+        if (!resolve_read(p, s, e, &ref)) {
+            qualify_shared(p, s, e);
+            continue;
+        }
         const struct select_item *item = ref.scope == s ? item_of_column(p, s, &ref, &position) : NULL;
         bool by_label = item && is_only_label(s, item);
         if (item && !ref.column->value.plain_column && (by_label || position)) {

@@ -290,12 +290,58 @@ static struct candidates candidates_in(struct plan *p, const struct scope *scope
     return c;
 }
 
+/* The one table of a scope that had a column of that name before a migration gave it to another table too.
+ * NULL: the name is not shared so. */
+static const struct source *earlier_owner(struct plan *p, const struct scope *scope, struct span name)
+{
+    const struct source *owner = NULL;
+    bool taken = false;
+    for (const struct source *s = first_visible(scope); s; s = s->next) {
+        struct column_ref ref;
+        enum knowledge k = source_has(p, s, name);
+        if (k == MAY_HAVE || (k == HAS && owner && !(source_column(s, name, &ref) && ref.is_new)))
+            return NULL;
+        if (k != HAS)
+            continue;
+        if (source_column(s, name, &ref) && ref.is_new)
+            taken = true;
+        else
+            owner = s;
+    }
+    return taken ? owner : NULL;
+}
+
+void qualify_shared(struct plan *p, const struct scope *scope, const struct expr *e)
+{
+    if (name_given(&e->table) || !is_rule_column(p->rules, e->name.text))
+        return;
+    for (; scope; scope = scope->outer) {
+        const struct source *owner = earlier_owner(p, scope, e->name.text);
+        struct builder b = {.arena = p->arena};
+        if (owner && owner->qualifier.len) {
+            builder_add(&b, owner->qualifier);
+            builder_add(&b, SPAN("."));
+            edits_insert(&p->edits, e->name.range.off, builder_done(&b));
+            p->flips++; /* a result's column keeps its name */
+        }
+        for (const struct source *s = first_visible(scope); s; s = s->next)
+            if (source_has(p, s, e->name.text) != HAS_NOT)
+                return;
+    }
+}
+
 static bool resolve_unqualified(struct plan *p, const struct scope *scope, const struct expr *e,
                                 struct column_ref *out)
 {
     const struct scope *from = scope;
     for (; scope; scope = scope->outer) {
         struct candidates c = candidates_in(p, scope, e->name.text, out);
+        const struct source *owner = c.certain > 1 ? earlier_owner(p, scope, e->name.text) : NULL;
+        if (owner) {
+            bool migrated = source_column(owner, e->name.text, out);
+            out->scope = scope;
+            return migrated;
+        }
         if (c.certain > 1 && c.flipped)
             refuse_about(p, out->rule,
                          scope->joins_by_name ? "%.*s is joined by its name"

@@ -35,3 +35,10 @@ CREATE TABLE staging (
   ratio DOUBLE DEFAULT NULL,
   PRIMARY KEY (id)
 ) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci;
+
+-- has a column that is called as a new one
+CREATE TABLE boxes (
+  id INT NOT NULL,
+  size INT DEFAULT NULL,
+  PRIMARY KEY (id)
+);
