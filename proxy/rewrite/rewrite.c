@@ -10,8 +10,8 @@ bool rewrite_wanted(const struct rewrite_session *s, struct span text)
 {
     if (s->rules->count == 0)
         return false;
-    uint32_t found = scan_text(&s->dialect, text, &s->rules->names);
-    return found & (SCAN_NAME | SCAN_SESSION | SCAN_BROKEN);
+    uint32_t concern = SCAN_NAME | SCAN_SESSION | SCAN_BROKEN;
+    return scan_text_for(&s->dialect, text, &s->rules->names, concern) & concern;
 }
 
 /* All statements of one text. */

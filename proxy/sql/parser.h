@@ -100,6 +100,10 @@ enum {
 /* The SCAN_… bits of a text. Pure and allocation-free; reads every byte once. */
 uint32_t scan_text(const struct sql_dialect *dialect, struct span text, const struct scan_names *names);
 
+/* The same, but looks no further when it has found any of `wanted`. */
+uint32_t scan_text_for(const struct sql_dialect *dialect, struct span text, const struct scan_names *names,
+                       uint32_t wanted);
+
 /* Calls `visit` for every expression below `e` (operands, window parts; not into subqueries) in text order,
  * itself first; stops when it returns false and then returns false. */
 bool expr_walk(struct expr *e, bool (*visit)(struct expr *e, void *ctx), void *ctx);

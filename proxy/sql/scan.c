@@ -259,7 +259,8 @@ static const char *scan_other(struct scan *s, const char *p, enum byte_class cla
     return p + 1;
 }
 
-uint32_t scan_text(const struct sql_dialect *dialect, struct span text, const struct scan_names *names)
+uint32_t scan_text_for(const struct sql_dialect *dialect, struct span text, const struct scan_names *names,
+                       uint32_t wanted)
 {
     struct scan s = {.d = dialect, .names = names, .end = text.ptr + text.len};
     const char *p = text.ptr;
@@ -267,14 +268,23 @@ uint32_t scan_text(const struct sql_dialect *dialect, struct span text, const st
         enum byte_class class = classes[(unsigned char)*p];
         if (class == S) {
             p++;
-        } else if (class == W) {
+            continue;
+        }
+        if (class == W) {
             statement_goes_on(&s);
             p = scan_word(&s, p);
         } else {
             p = scan_other(&s, p, class);
         }
+        if (s.found & wanted)
+            return s.found;
     }
     if (s.in_executable)
         s.found |= SCAN_BROKEN;
     return s.found;
+}
+
+uint32_t scan_text(const struct sql_dialect *dialect, struct span text, const struct scan_names *names)
+{
+    return scan_text_for(dialect, text, names, 0);
 }

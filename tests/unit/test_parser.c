@@ -622,6 +622,51 @@ static void test_insert_ranges(void **state)
     assert_range(sql, i->on_duplicate->range, "a = 1");
 }
 
+/* Rows of plain literals are read without tokens; a tab in a blank's place sends them to the grammar. */
+static void test_literal_rows(void **state)
+{
+    static const char *const rows[] = {
+        "(1, 22.5, 'x', NULL)",
+        "( 1 , -2 , - 3 , 'it''s' ), (1, -2.0, 3., 'a\\'b')",
+        "( '' , \"a, b)\", null ), (1, NOW(), 3), ( 4, 5, 6 )",
+        "(1, .5, 1e5, 0x1f, b'1', 1a, x'00') , (7, 8)",
+        "( 'a' 'b', N'c', _utf8'd', 'e' COLLATE x), (1)",
+        "( 1 + 2, 3 - 4, 5--6, -7), ( 1 )",
+        "(TRUE, NULLS, NULL.x, null(1), NULL IS NULL)",
+        "( ?, 1 ), (2, ?), ( 3, DEFAULT ), ()",
+        "( 1, 2 ) /* c */ , ( 3, 4 ) -- end",
+        "(1, 'open), (2, 3)",
+        "(1, 2",
+        "(1,, 2)",
+        "(1 2)",
+        "(1.2.3, 4)",
+        "(1.5x, 4)",
+        "(5 -- c\n, 4)",
+    };
+    static const uint32_t modes[] = {0, SQL_ANSI_QUOTES, SQL_NO_BACKSLASH_ESCAPES};
+    char plain[256], tabs[256];
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (size_t m = 0; m < sizeof modes / sizeof *modes; m++) {
+            snprintf(plain, sizeof plain, "INSERT INTO t VALUES %s", rows[i]);
+            snprintf(tabs, sizeof tabs, "INSERT INTO t VALUES %s", rows[i]);
+            bool inside = false; /* strings keep their blanks */
+            for (char *c = strchr(tabs, '('); *c; c++) {
+                inside ^= *c == '\'' || *c == '"';
+                if (*c == ' ' && !inside && c[-1] != '-')
+                    *c = '\t';
+            }
+            arena_reset(arena);
+            char *fast = trees_of(modes[m], plain), *slow = trees_of(modes[m], tabs);
+            for (char *c = slow; *c; c++)
+                *c = *c == '\t' ? ' ' : *c;
+            if (strcmp(fast, slow) != 0)
+                fail_msg("%s:\n%s\n%s", plain, fast, slow);
+            free(fast);
+            free(slow);
+        }
+}
+
 static void test_query_ranges(void **state)
 {
     static const char sql[] =
@@ -902,6 +947,7 @@ int main(void)
         cmocka_unit_test(test_trees),
         cmocka_unit_test(test_expression_ranges),
         cmocka_unit_test(test_insert_ranges),
+        cmocka_unit_test(test_literal_rows),
         cmocka_unit_test(test_query_ranges),
         cmocka_unit_test(test_change_ranges),
         cmocka_unit_test(test_errors),
