@@ -97,13 +97,16 @@ static void gate_columns(struct check *c)
         const char *why = !k                         ? "does not exist"
                           : k->generated             ? "is a generated column"
                           : old && k->auto_increment ? "is AUTO_INCREMENT"
+                          : k->on_update_now         ? "is set ON UPDATE by the server"
                                                      : NULL;
         if (why)
             len += (size_t)snprintf(g->detail + len, sizeof(g->detail) - len, "%s%.*s %s", len ? ", " : "",
                                     (int)name.len, name.ptr, why);
     }
     if (len)
-        closed(c, "expand adds missing new columns; a generated or AUTO_INCREMENT column cannot be migrated");
+        closed(c,
+               "expand adds missing new columns; a generated, AUTO_INCREMENT or ON UPDATE column cannot be "
+               "migrated");
     else
         found(c, "%zu old and %zu new columns are there", r->old_count, r->new_count);
 }

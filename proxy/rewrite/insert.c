@@ -507,7 +507,9 @@ static void plan_duplicate(struct insert_plan *ip, const struct scope *from)
     struct scope *s = duplicate_scope(ip, from);
     if (ip->target->rule_count)
         *ip->target->frozen = 0;
-    plan_set(p, s, i->on_duplicate, i->form == INSERT_QUERY, p->session->dialect.modes & SQL_SIMULTANEOUS);
+    /* beside another table, or MySQL's row alias, a name alone is ambiguous */
+    bool qualify = i->form == INSERT_QUERY || name_given(&i->row_alias);
+    plan_set(p, s, i->on_duplicate, qualify, p->session->dialect.modes & SQL_SIMULTANEOUS);
     if (ip->target->rule_count)
         *ip->target->frozen = UINT32_MAX;
 }
@@ -566,6 +568,9 @@ static void add_what_follows(struct insert_plan *ip)
         edit_set(ip);
         return;
     }
+    if (i->row_alias_columns && ip->count)
+        refuse(ip->p, ip->additions[0].rule, "the row alias names its columns, and columns are added",
+               "give the row alias alone: AS new");
     edit_list(ip);
     for (const struct value_row *row = i->rows; row && ip->count; row = row->next)
         edit_row(ip, row);
