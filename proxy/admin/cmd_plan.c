@@ -77,6 +77,9 @@ void cmd_expand(struct call *c)
 {
     char error[CONTROL_ERROR_SIZE];
     struct target t;
+    /* The table may be minutes old, or its columns, and made behind our back; a backend that is down is told
+     * of below. */
+    control_refresh_catalog(c->control, 5000);
     if (!call_target(c, &t))
         return;
     struct db *d = NULL;
