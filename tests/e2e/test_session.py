@@ -5,7 +5,7 @@ import socket
 import threading
 
 import pytest
-from harness import Client, wait_until
+from harness import Client, ClientError, wait_until
 from harness.wire import MAX_PAYLOAD, Wire
 
 COM_STMT_EXECUTE = 0x17
@@ -168,7 +168,7 @@ class Meddler:
 
     def from_client(self, client, backend):
         stream = client.makefile("rb")
-        while header := stream.read(4):
+        while len(header := stream.read(4)) == 4:
             payload = stream.read(int.from_bytes(header[:3], "little"))
             if header[3] == 0 and payload[:1] == bytes([COM_STMT_EXECUTE]):
                 self.seen += 1
@@ -178,13 +178,19 @@ class Meddler:
                     client.sendall(len(error).to_bytes(3, "little") + b"\x01" + error)
                     continue
             backend.sendall(header + payload)
-        backend.shutdown(socket.SHUT_RDWR)
+        self.end(backend)
 
-    @staticmethod
-    def from_backend(backend, client):
+    def from_backend(self, backend, client):
         while data := backend.recv(65536):
             client.sendall(data)
-        client.close()
+        self.end(client)
+
+    @staticmethod
+    def end(connection):
+        try:
+            connection.shutdown(socket.SHUT_RDWR)
+        except OSError:  # the other side was first
+            pass
 
     def __enter__(self):
         return self
@@ -209,3 +215,88 @@ def test_the_servers_wish_to_prepare_anew_is_granted_once(server, proxy, databas
             client.check("execute", "w", "int:4", "str:d")
         assert meddler.seen == 6
     assert server.query(f"SELECT a FROM {name}.t ORDER BY a") == [(1,), (2,), (4,)]
+
+
+class Chopper(Meddler):
+    """A relay before the server that gives what the server says byte by byte, and may end after so many bytes."""
+
+    def __init__(self, server):
+        self.limit, self.sent = None, 0
+        super().__init__(server)
+
+    def from_backend(self, backend, client):
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            while data := backend.recv(65536):
+                for byte in data:
+                    if self.limit is not None and self.sent >= self.limit:
+                        data = b""
+                        break
+                    client.sendall(bytes([byte]))
+                    self.sent += 1
+                if not data:
+                    break
+        except OSError:
+            pass
+        self.end(client)
+        self.end(backend)
+
+
+def script(name):  # without a reset: libmariadb 3.3.20 never returns from one on a connection that was lost
+    return [("query", f"USE {name}"), ("query", "SELECT 1, NULL, 'x'"),
+            ("prepare", "p", "SELECT a, b FROM t WHERE a >= ?"), ("execute", "p", "int:0"), ("open", "p", "1", "int:0"),
+            ("fetch", "p", "1"), ("close", "p"), ("query", "SELECT nothing"), ("ping",)]
+
+
+def answers(port, name):
+    try:
+        with Client(port=port) as client:
+            return [client(*words) for words in script(name)]
+    except ClientError as error:
+        return [[["ERR", str(error.number)]]]
+
+
+@pytest.fixture
+def chopped(server, proxy, database):
+    """(Chopper, proxy behind it, the name of a database with a table)."""
+    name = database()
+    server.query(f"CREATE TABLE {name}.t (a INT, b VARCHAR(20))")
+    server.query(f"INSERT INTO {name}.t VALUES (1, 'a'), (2, NULL), (3, 'c')")
+    with Chopper(server) as chopper:
+        yield chopper, proxy(backend=f"127.0.0.1:{chopper.port}"), name
+
+
+def test_answers_byte_by_byte_are_the_same(server, chopped):
+    _, relay, name = chopped
+    assert answers(relay.port, name) == answers(server.port, name)
+
+
+def test_a_backend_that_ends_at_any_byte(chopped):
+    """A text query gives its answer or an error (the library is less strict with statements); the proxy goes on
+    and keeps nothing."""
+    chopper, relay, name = chopped
+    chopper.sent = 0
+    whole = answers(relay.port, name)
+    total = chopper.sent
+    for limit in range(0, total, 7):
+        chopper.sent, chopper.limit = 0, limit
+        for got, expected, words in zip(answers(relay.port, name), whole, script(name)):
+            if words[0] == "query":
+                assert got == expected or got[-1][0] == "ERR", (limit, words, got)
+    chopper.limit = None
+    assert answers(relay.port, name) == whole
+    wait_until(lambda: not relay.ctl("sessions")["sessions"])
+
+
+def test_a_client_that_ends_at_any_byte(dual):
+    with Wire(dual.proxy.port) as wire:
+        greeting = wire.receive()
+        said = wire.frame(wire.handshake_response(greeting, database=dual.database), 1)
+    said += Wire.frame(b"\x03UPDATE users SET fullname = 'Cut Off' WHERE id = 6") + Wire.frame(b"\x16SELECT ?")
+    for cut in range(0, len(said), 3):
+        with Wire(dual.proxy.port) as wire:
+            wire.receive()
+            wire.socket.sendall(said[:cut])
+    wait_until(lambda: not dual.ctl("sessions")["sessions"])
+    with dual.connect().cursor() as cursor:
+        cursor.execute("SELECT 1")
