@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+#include "proxy/sql/lexer.h"
+
 /* Room for `need` more of `size` bytes each behind `used`; the arena's failure is left to its owner, but
  * nothing is written beyond what there is. */
 static bool grow(struct arena *arena, void **items, size_t used, size_t need, size_t size, size_t *cap)
@@ -148,6 +150,24 @@ static void copy_bytes(struct builder *b, struct span text, uint32_t from, uint3
         builder_add_param(b, *next);
 }
 
+/* `SELECT`old`FROM` needs no blanks, but what takes the name's place may. */
+static void keep_apart(struct builder *b, char before, char behind)
+{
+    if (lex_is(before, CLASS_IDENT) && lex_is(behind, CLASS_IDENT))
+        builder_add(b, SPAN(" "));
+}
+
+static void add_edit(struct builder *b, struct span text, const struct edit *edit)
+{
+    struct span with = edit->with.text;
+    uint32_t end = edit->off + edit->len;
+    if (edit->len && with.len && b->len)
+        keep_apart(b, b->text[b->len - 1], with.ptr[0]);
+    builder_add_fragment(b, edit->with);
+    if (edit->len && with.len && end < text.len)
+        keep_apart(b, with.ptr[with.len - 1], text.ptr[end]);
+}
+
 struct fragment edits_render(struct edits *e, struct span text, struct range r, bool with_end,
                              const struct markers *markers)
 {
@@ -171,7 +191,7 @@ struct fragment edits_render(struct edits *e, struct span text, struct range r, 
     for (uint32_t i = first; i < last; i++) {
         const struct edit *edit = &e->items[i];
         copy_bytes(&b, text, at, edit->off, markers, &next);
-        builder_add_fragment(&b, edit->with);
+        add_edit(&b, text, edit);
         at = edit->off + edit->len;
     }
     copy_bytes(&b, text, at, range_end(r), markers, &next);

@@ -8,32 +8,51 @@
 
 #include "proxy/sql/lexer.h"
 
-/* What a listed function is like. */
+/* What an expression is like. */
 enum {
     SAME = 1 << 0,     /* equal texts give equal results */
     SAME_HEX = 1 << 1, /* … where they are ASCII */
-    TOTAL = 1 << 2,    /* no argument NULL (nor an invalid date), no result NULL */
+    TOTAL = 1 << 2,    /* no column NULL (nor an invalid date), no result NULL */
+    HARMLESS = 1 << 3, /* no value makes the statement fail */
+    UNSIGNED = 1 << 4, /* has values that are unsigned, */
+    MINUS = 1 << 5,    /* and a difference, which then may be out of range */
+    CONVERTS = 1 << 6, /* complains of texts that are no number or date */
 };
 
+/* All of these are HARMLESS; of others that is not known. */
 static const struct {
     const char *name;
     int traits;
 } functions[] = {
     {"abs", TOTAL},
-    {"cast", SAME | TOTAL}, /* to a number or a date: see keeps_with_arguments() */
+    {"ascii", TOTAL},
+    {"bin", TOTAL},
+    {"cast", SAME | TOTAL | CONVERTS},
     {"ceil", TOTAL},
     {"ceiling", TOTAL},
     {"char_length", TOTAL},
     {"coalesce", SAME | TOTAL},
     {"concat", TOTAL},
-    {"date", SAME},
+    {"concat_ws", TOTAL},
+    {"conv", 0},
+    {"date", SAME | CONVERTS},
+    {"date_format", 0},
+    {"day", TOTAL},
+    {"dayofmonth", TOTAL},
     {"elt", SAME},
     {"field", SAME | TOTAL},
     {"floor", TOTAL},
+    {"from_base64", 0},
+    {"from_days", 0},
     {"greatest", TOTAL},
     {"hex", TOTAL},
+    {"hour", TOTAL},
     {"if", SAME | TOTAL},
     {"ifnull", SAME | TOTAL},
+    {"inet6_aton", 0},
+    {"inet6_ntoa", 0},
+    {"inet_aton", 0},
+    {"inet_ntoa", TOTAL},
     {"instr", SAME | TOTAL},
     {"lcase", SAME | TOTAL},
     {"least", TOTAL},
@@ -41,25 +60,39 @@ static const struct {
     {"length", TOTAL},
     {"locate", SAME | TOTAL},
     {"lower", SAME | TOTAL},
+    {"lpad", TOTAL},
     {"ltrim", SAME | TOTAL},
+    {"makedate", 0},
     {"md5", TOTAL},
     {"mid", SAME | TOTAL},
+    {"minute", TOTAL},
+    {"mod", 0},
+    {"month", TOTAL},
     {"nullif", SAME},
+    {"oct", TOTAL},
+    {"ord", TOTAL},
+    {"quarter", TOTAL},
     {"replace", SAME | TOTAL},
     {"reverse", TOTAL},
     {"right", TOTAL},
     {"round", TOTAL},
+    {"rpad", TOTAL},
     {"rtrim", SAME | TOTAL},
-    {"str_to_date", SAME},
+    {"second", TOTAL},
+    {"sha1", TOTAL},
+    {"sign", TOTAL},
+    {"str_to_date", SAME | CONVERTS},
     {"substr", SAME | TOTAL},
     {"substring", SAME | TOTAL},
     {"substring_index", SAME | TOTAL},
+    {"to_base64", 0},
     {"to_days", TOTAL},
     {"trim", SAME | TOTAL},
     {"truncate", TOTAL},
     {"ucase", SAME | TOTAL},
     {"unhex", SAME_HEX},
     {"upper", SAME | TOTAL},
+    {"year", TOTAL},
 };
 
 static bool is_named(const struct expr *e, const char *name)
@@ -134,15 +167,18 @@ static bool keeps_with_arguments(const struct expr *e, struct span source)
 
 static int function_traits(const struct expr *e, struct span source)
 {
-    for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++)
-        if (is_named(e, functions[i].name)) {
-            int traits = functions[i].traits;
-            if (!keeps_with_arguments(e, source))
-                traits &= ~SAME;
-            if (is_named(e, "cast") && holds_word(text_of(e, source), "date"))
-                traits &= ~TOTAL; /* what is no date becomes NULL */
-            return traits;
-        }
+    for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
+        if (!is_named(e, functions[i].name))
+            continue;
+        int traits = functions[i].traits | HARMLESS;
+        if (!keeps_with_arguments(e, source))
+            traits &= ~SAME;
+        if (is_named(e, "cast") && holds_word(text_of(e, source), "date"))
+            traits &= ~TOTAL; /* what is no date becomes NULL */
+        if (is_named(e, "cast") && holds_word(text_of(e, source), "unsigned"))
+            traits |= UNSIGNED;
+        return traits;
+    }
     return 0;
 }
 
@@ -154,17 +190,23 @@ static int operator_traits(const struct expr *e, struct span source)
     case OP_NOT:
     case OP_EQ:
     case OP_NE:
+    case OP_LT:
+    case OP_LE:
+    case OP_GT:
+    case OP_GE:
+    case OP_BETWEEN:
     case OP_NULLSAFE_EQ:
     case OP_IN:
     case OP_IS:
     case OP_PLUS:
-    case OP_MINUS:
     case OP_MUL:
-    case OP_NEGATE:
     case OP_POSITIVE:
-        return SAME | TOTAL;
+        return SAME | TOTAL | HARMLESS;
+    case OP_MINUS:
+    case OP_NEGATE:
+        return SAME | TOTAL | HARMLESS | MINUS;
     case OP_DIV:
-        return SAME |
+        return SAME | HARMLESS |
                (is_positive_number(e->args->next, source) && source.ptr[e->args->next->range.off] != '0'
                     ? TOTAL
                     : 0);
@@ -173,39 +215,35 @@ static int operator_traits(const struct expr *e, struct span source)
     }
 }
 
-static int traits_of(const struct expr *e, struct span source)
+/* What the node is like by itself. */
+static int node_traits(const struct expr *e, struct span source)
 {
-    int traits;
     switch (e->kind) {
     case EXPR_COLUMN:
-        return SAME | TOTAL;
-    case EXPR_LITERAL:
-        return e->null_literal ? SAME : SAME | TOTAL;
     case EXPR_PAREN:
-        return traits_of(e->args, source);
+        return SAME | TOTAL | HARMLESS;
+    case EXPR_LITERAL:
+        return e->null_literal ? SAME | HARMLESS : SAME | TOTAL | HARMLESS;
     case EXPR_CASE:
-        traits = SAME; /* there may be no ELSE */
-        break;
+        return SAME | HARMLESS; /* there may be no ELSE */
     case EXPR_FUNC:
-        traits = function_traits(e, source);
-        break;
+        return function_traits(e, source);
     case EXPR_OP:
-        traits = operator_traits(e, source);
-        break;
+        return operator_traits(e, source);
     default:
         return 0;
     }
-    bool hex = traits & SAME_HEX;
+}
+
+static int traits_of(const struct expr *e, struct span source)
+{
+    int traits = node_traits(e, source);
     for (const struct expr *a = e->args; a; a = a->next) {
         int below = traits_of(a, source);
-        hex = hex || below & SAME_HEX;
-        if (!(below & (SAME | SAME_HEX)))
-            hex = false, traits &= ~(SAME | SAME_HEX);
-        if (!(below & TOTAL))
-            traits &= ~TOTAL;
+        bool hex = (traits | below) & SAME_HEX && traits & (SAME | SAME_HEX) && below & (SAME | SAME_HEX);
+        traits = (traits & below & (SAME | TOTAL | HARMLESS)) |
+                 ((traits | below) & (UNSIGNED | MINUS | CONVERTS)) | (hex ? SAME_HEX : 0);
     }
-    if (hex && traits & (SAME | SAME_HEX))
-        traits = (traits & ~SAME) | SAME_HEX;
     return traits;
 }
 
@@ -215,4 +253,6 @@ void expression_traits(const struct expr *tree, struct span source, struct expre
     out->keeps_equality = traits & (SAME | SAME_HEX);
     out->keeps_ascii_only = traits & SAME_HEX;
     out->total = traits & TOTAL;
+    out->converts = traits & CONVERTS;
+    out->harmless = traits & HARMLESS && !(traits & UNSIGNED && traits & MINUS);
 }

@@ -282,9 +282,10 @@ static void add_number(struct builder *b, unsigned n)
     builder_add(b, (struct span){at, (size_t)(digits + sizeof digits - at)});
 }
 
-static void add_decimal_type(struct builder *b, unsigned scale)
+/* `wide`: 65 digits, else 40: then there is room for what an expression makes of them. */
+static void add_decimal_type(struct builder *b, bool wide, unsigned scale)
 {
-    builder_add(b, SPAN(" AS DECIMAL(65,"));
+    builder_add(b, wide ? SPAN(" AS DECIMAL(65,") : SPAN(" AS DECIMAL(40,"));
     add_number(b, scale);
     builder_add(b, SPAN("))"));
 }
@@ -307,13 +308,13 @@ static struct fragment converted(struct comparison *c, const struct expr *e)
     struct fragment value = rendered(p, e->range);
     unsigned decimals;
     bool numeric = c->old->class == COLUMN_INTEGER || c->old->class == COLUMN_DECIMAL;
-    if (numeric && e->kind == EXPR_LITERAL && is_plain_number(value.text, &decimals) &&
-        decimals == old_scale(c->old))
+    if (c->old->class == COLUMN_DECIMAL && e->kind == EXPR_LITERAL && value.text.len < 30 &&
+        is_plain_number(value.text, &decimals) && decimals == old_scale(c->old) && decimals)
         return value;
     builder_add(&b, is_text(c->old) ? SPAN("(CAST(") : SPAN("CAST("));
     builder_add_fragment(&b, value);
     if (numeric) {
-        add_decimal_type(&b, old_scale(c->old));
+        add_decimal_type(&b, type_number(c->old->type, 0) > 38, old_scale(c->old));
     } else if (is_text(c->old)) {
         add_text_type(&b, c->old);
     } else if (type_begins(c->old->type, "date")) {
@@ -337,6 +338,8 @@ static bool keeps_equality(struct comparison *c, const struct rule_column *new_c
     if (!is_text(c->old))
         return true;
     if (is_text(to) && (!span_eq(to->charset, c->old->charset) || !span_eq(to->collation, c->old->collation)))
+        return false;
+    if (f->converts && !c->p->rules->mariadb)
         return false;
     if (is_exact_collation(c->old->collation))
         return true;
@@ -375,7 +378,7 @@ static void add_forward(struct comparison *c, struct builder *b, const struct ru
     if (as_text)
         add_text_type(b, to);
     else if (as_number)
-        add_decimal_type(b, old_scale(to));
+        add_decimal_type(b, true, old_scale(to));
 }
 
 /* "n op f(value)", "n BETWEEN f(low) AND f(high)", "n IN (f(a), f(b))". false: this column cannot be asked.
@@ -385,7 +388,7 @@ static bool add_column(struct comparison *c, struct builder *b, const struct rul
 {
     const struct catalog_column *to = catalog_column_of(c->ref.source->table, new_column->name);
     bool total = new_column->value.total, below = e->op == OP_LT || e->op == OP_LE;
-    if (!to || !is_comparable(to) || !keeps_equality(c, new_column, to))
+    if (!to || !new_column->value.harmless || !is_comparable(to) || !keeps_equality(c, new_column, to))
         return false;
     if (!total && to->nullable && e->op != OP_EQ && e->op != OP_NULLSAFE_EQ)
         return false;

@@ -211,6 +211,14 @@ class Conditions(oracle.Statements):
             lambda: f"NOT ({column} = {value()})", lambda: f"({column} = {value()} OR {column} = {value()})")()
 
 
+class Judge(oracle.Oracle):
+    """How often the server warns of a comparison depends on the plan: it is not compared."""
+
+    @staticmethod
+    def run(connection, sql):
+        return {key: what for key, what in oracle.Oracle.run(connection, sql).items() if key != "warnings"}
+
+
 @pytest.mark.parametrize("mode", ["STRICT_TRANS_TABLES", ""])
 def test_generated_conditions_give_the_same(server, monkeypatch, mode):
     config = oracle.CONFIG.replace("[migration items_title]", "invertible = yes\nmonotonic = yes\n[migration items_title]")
@@ -218,7 +226,7 @@ def test_generated_conditions_give_the_same(server, monkeypatch, mode):
     assert config.count("invertible") == 2
     monkeypatch.setattr(oracle, "CONFIG", config)
     name = "strict" if mode else "lax"
-    judge = oracle.Oracle(server, f"plain_sargable_{name}", f"shop_sargable_{name}")
+    judge = Judge(server, f"plain_sargable_{name}", f"shop_sargable_{name}")
     try:
         statements = Conditions(f"{SEED} {name}")
         judge.set_mode(mode)
