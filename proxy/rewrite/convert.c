@@ -377,13 +377,10 @@ enum value_class value_class_of(struct plan *p, const struct scope *s, const str
 
 /* ---- the conversion ---- */
 
-/* The value is a column of the very type, or VALUES() of one: it is stored as it is. Not so where it became
- * a backward expression. */
+/* The value is a column of the very type, or VALUES() of one: it is stored as it is. */
 static bool is_same_type(struct plan *p, const struct scope *s, const struct catalog_column *c,
-                         const struct expr *e, struct span value)
+                         const struct expr *e)
 {
-    if (!span_eq(value, span_in(p->text, e->range)))
-        return false;
     while (e->kind == EXPR_PAREN || (e->kind == EXPR_VALUES_OF && e->args))
         e = e->args;
     if (e->kind != EXPR_COLUMN)
@@ -554,10 +551,18 @@ bool stored_value(struct plan *p, const struct scope *s, const struct rule *rule
                   const struct catalog_column *c, const struct expr *e, struct fragment value,
                   struct fragment *out)
 {
+    bool edited = !span_eq(value.text, span_in(p->text, e->range));
+    return stored_column(p, s, rule, c, e, edited, value, out);
+}
+
+bool stored_column(struct plan *p, const struct scope *s, const struct rule *rule,
+                   const struct catalog_column *c, const struct expr *e, bool flipped, struct fragment value,
+                   struct fragment *out)
+{
     struct builder b = {.arena = p->arena};
     enum value_class class = value_class_of(p, s, e);
     const char *null = null_becomes(c);
-    if (is_same_type(p, s, c, e, value.text) || (class == VALUE_NULL && c->nullable)) {
+    if ((!flipped && is_same_type(p, s, c, e)) || (class == VALUE_NULL && c->nullable)) {
         builder_add(&b, SPAN("("));
         builder_add_fragment(&b, value);
         builder_add(&b, SPAN(")"));

@@ -144,21 +144,30 @@ static void list_from_statement(struct insert_plan *ip)
         ip->list.names[ip->list.count++] = a->column->name.text;
 }
 
-/* How many values the statement gives; NOWHERE where it cannot be told. */
-static uint32_t value_count(const struct insert_stmt *i)
+/* How many values a SELECT gives; NOWHERE where it cannot be told. */
+static uint32_t item_count(struct plan *p, const struct select *select)
 {
-    uint32_t n = 0;
+    const struct scope *scope = scope_of(p, select);
+    struct shown_column *shown;
+    uint32_t n = 0, more;
+    for (const struct select_item *item = select->items; item; item = item->next) {
+        more = 1;
+        if (item->expr->kind == EXPR_STAR && (!scope || !star_columns(p, scope, item->expr, &shown, &more)))
+            return NOWHERE;
+        n += more;
+    }
+    return n;
+}
+
+/* How many values the statement gives; NOWHERE where it cannot be told. */
+static uint32_t value_count(struct plan *p, const struct insert_stmt *i)
+{
     if (i->form == INSERT_VALUES)
         return i->rows ? i->rows->count : 0;
     const struct query_body *body = i->query->body;
     while (body->kind == BODY_SETOP || body->kind == BODY_PAREN)
         body = body->kind == BODY_SETOP ? body->left : body->query->body;
-    if (body->kind != BODY_SELECT)
-        return NOWHERE;
-    for (const struct select_item *item = body->select->items; item; item = item->next, n++)
-        if (item->expr->kind == EXPR_STAR)
-            return NOWHERE;
-    return n;
+    return body->kind == BODY_SELECT ? item_count(p, body->select) : NOWHERE;
 }
 
 /* Finds the list that the statement means. false: nothing is to be done, or it was refused. */
@@ -169,7 +178,7 @@ static bool find_list(struct insert_plan *ip)
         list_from_statement(ip);
         return !arena_failed(ip->p->arena);
     }
-    uint32_t values = value_count(i);
+    uint32_t values = value_count(ip->p, i);
     if (values == 0 && i->form == INSERT_VALUES)
         return true; /* VALUES (): every column is left out */
     if (!ip->target->table || values == NOWHERE) {
@@ -367,6 +376,51 @@ static bool default_value(struct insert_plan *ip, const struct rule *rule, struc
     return true;
 }
 
+/* The select item that gives the value at a place; `shown` where it is a star's column. NULL: there is none.
+ */
+static const struct select_item *item_at(struct plan *p, const struct select *select,
+                                         const struct scope *scope, uint32_t place,
+                                         struct shown_column *shown)
+{
+    struct shown_column *columns;
+    uint32_t count;
+    *shown = (struct shown_column){0};
+    for (const struct select_item *item = select->items; item; item = item->next, place--) {
+        if (item->expr->kind == EXPR_STAR && star_columns(p, scope, item->expr, &columns, &count)) {
+            if (place < count)
+                *shown = columns[place];
+            place -= count - 1; /* the loop takes one */
+            if (!shown->source)
+                continue;
+        } else if (place > 0) {
+            continue;
+        }
+        return item;
+    }
+    return NULL;
+}
+
+/* A star's column, repeated as the target's column stores it. false: refused. */
+static bool repeat_shown(struct insert_plan *ip, const struct rule *rule, const struct scope *scope,
+                         struct span name, const struct shown_column *shown, struct substitute *out)
+{
+    struct plan *p = ip->p;
+    const struct catalog_column *column = catalog_column_of(ip->target->table, name);
+    struct column_ref ref;
+    bool flipped = source_column(shown->source, shown->name, &ref) && must_flip(&ref);
+    struct fragment text =
+        flipped ? flipped_text(p, &ref) : fragment_of(column_text(p, shown->source->qualifier, shown->name));
+    struct expr *e = arena_new_of(p->arena, struct expr);
+    *e = (struct expr){.kind = EXPR_COLUMN, .name.text = shown->name, .table.text = shown->source->name};
+    if (!column) {
+        refuse_about(p, rule, "the type of %.*s is not known, and its value must be repeated", name,
+                     "name it and give it a value");
+        return false;
+    }
+    out->column = name;
+    return stored_column(p, scope, rule, column, e, flipped, text, &out->with);
+}
+
 /* One branch of INSERT … SELECT: the item that fills the column is repeated within the expression. */
 static void edit_branch(struct insert_plan *ip, const struct select *select, const struct scope *scope)
 {
@@ -379,16 +433,18 @@ static void edit_branch(struct insert_plan *ip, const struct select *select, con
         const struct select_item *behind = NULL;
         uint32_t count = 0;
         for (size_t c = 0; c < given.count && !arena_failed(p->arena); c++) {
-            uint32_t place = place_of(&ip->list, given.columns[c].name), at = 0;
-            const struct select_item *item = select->items;
-            for (; item && at < place; at++)
-                item = item->next;
-            if (!is_read(&follow, given.columns[c].name))
+            struct span name = given.columns[c].name;
+            uint32_t place = place_of(&ip->list, name);
+            struct shown_column shown;
+            const struct select_item *item = NULL;
+            if (place != NOWHERE)
+                item = item_at(p, select, scope, place, &shown);
+            if (!is_read(&follow, name))
                 continue;
-            if (place == NOWHERE || !item
-                    ? !default_value(ip, add->rule, given.columns[c].name, &values[count++])
-                    : !repeat_value(ip, add->rule, scope, given.columns[c].name, item->expr,
-                                    &values[count++]))
+            struct substitute *value = &values[count++];
+            if (!item          ? !default_value(ip, add->rule, name, value)
+                : shown.source ? !repeat_shown(ip, add->rule, scope, name, &shown, value)
+                               : !repeat_value(ip, add->rule, scope, name, item->expr, value))
                 return;
         }
         for (const struct select_item *item = select->items; item; item = item->next)
@@ -401,14 +457,6 @@ static void edit_branch(struct insert_plan *ip, const struct select *select, con
         if (behind)
             edits_insert(&p->edits, range_end(behind->range), builder_done(&b));
     }
-}
-
-static bool has_star_item(const struct select *select)
-{
-    for (const struct select_item *item = select->items; item; item = item->next)
-        if (item->expr->kind == EXPR_STAR)
-            return true;
-    return false;
 }
 
 /* Whether two rows that the server takes for the same give the same after f too: numbers and dates do, texts
@@ -462,7 +510,7 @@ static void edit_body(struct insert_plan *ip, const struct query_body *body)
         reason = "INSERT takes its rows from something else than SELECT";
     else if (body->select->distinct && !same_rows_stay_same(ip))
         reason = "INSERT takes its rows from SELECT DISTINCT over texts";
-    else if (has_star_item(body->select))
+    else if (item_count(p, body->select) == NOWHERE)
         reason = "INSERT takes its rows from SELECT *";
     if (reason)
         refuse(p, ip->additions[0].rule, reason,
@@ -541,7 +589,7 @@ static bool rows_fit(const struct insert_plan *ip)
     for (const struct value_row *row = ip->i->rows; row; row = row->next)
         if (row->count != ip->list.count)
             return false;
-    return !ip->implied || ip->i->form != INSERT_QUERY || value_count(ip->i) == ip->list.count;
+    return !ip->implied || ip->i->form != INSERT_QUERY || value_count(ip->p, ip->i) == ip->list.count;
 }
 
 static void add_what_follows(struct insert_plan *ip)

@@ -235,12 +235,28 @@ bool star_reshapes(struct plan *p, const struct source *source);
 /* Whether the column is one of those that `*` shows in the old shape. */
 bool in_old_shape(const struct source *source, const struct catalog_column *column);
 
+/* A column that `*` shows. */
+struct shown_column {
+    const struct source *source;
+    struct span name;
+};
+
+/* The columns that a star shows in the old shape, in order. false: they are not known. */
+bool star_columns(struct plan *p, const struct scope *s, const struct expr *star, struct shown_column **out,
+                  uint32_t *count);
+
 /* ---- convert.c ---- */
 
 /* `value` (whose expression is `e`) as the column `c` would store it, for a repetition. false: refused. */
 bool stored_value(struct plan *p, const struct scope *s, const struct rule *rule,
                   const struct catalog_column *c, const struct expr *e, struct fragment value,
                   struct fragment *out);
+
+/* The same for a value that is not in the text as `e` says it. `flipped`: it is not `e` any more, but what
+ * stands for it. */
+bool stored_column(struct plan *p, const struct scope *s, const struct rule *rule,
+                   const struct catalog_column *c, const struct expr *e, bool flipped, struct fragment value,
+                   struct fragment *out);
 
 /* What kind of value an expression gives, as far as it can be told. */
 enum value_class {

@@ -151,3 +151,79 @@ void expand_star(struct plan *p, const struct scope *s, const struct expr *star)
     edits_replace(&p->edits, star->range, fragment_of(builder_done(&b).text));
     p->flips++;
 }
+
+/* ---- the columns that a star shows ---- */
+
+struct shown_list {
+    struct shown_column *items;
+    uint32_t count, cap;
+};
+
+static bool add_shown(struct plan *p, struct shown_list *list, const struct source *source, struct span name)
+{
+    if (list->count == list->cap) {
+        uint32_t cap = list->cap ? list->cap * 2 : 16;
+        struct shown_column *larger = arena_alloc(p->arena, cap * sizeof *larger);
+        if (arena_failed(p->arena))
+            return false;
+        if (list->count)
+            memcpy(larger, list->items, list->count * sizeof *larger);
+        list->items = larger;
+        list->cap = cap;
+    }
+    list->items[list->count++] = (struct shown_column){source, name};
+    return true;
+}
+
+static bool list_star(struct plan *p, struct shown_list *list, const struct scope *s, const struct expr *star,
+                      const struct source *as);
+
+/* The columns of a derived table or a CTE: those of its leftmost SELECT, unless names were given. */
+static bool list_query(struct plan *p, struct shown_list *list, const struct source *source,
+                       const struct source *as)
+{
+    const struct scope *shape = source->shape;
+    bool known = true;
+    for (const struct name_list *n = source->columns; n && known; n = n->next)
+        known = add_shown(p, list, as, n->name.text);
+    if (source->columns)
+        return known;
+    if (!shape || !shape->select)
+        return false;
+    for (const struct select_item *item = shape->select->items; item && known; item = item->next)
+        if (item->expr->kind == EXPR_STAR)
+            known = list_star(p, list, shape, item->expr, as);
+        else
+            known = item_label(item).len && add_shown(p, list, as, item_label(item));
+    return known;
+}
+
+/* `as`: whose columns they are for the one who asks; NULL: each source's own. */
+static bool list_star(struct plan *p, struct shown_list *list, const struct scope *s, const struct expr *star,
+                      const struct source *as)
+{
+    const struct source *only = name_given(&star->table) ? source_named(p, s, &star->db, &star->table) : NULL;
+    if (!only && (s->joins_by_name || name_given(&star->table)))
+        return false;
+    for (const struct source *o = only ? only : s->first; o; o = only ? NULL : o->next) {
+        if (o->kind == SOURCE_QUERY && !list_query(p, list, o, as ? as : o))
+            return false;
+        if (o->kind == SOURCE_OPAQUE || (o->kind == SOURCE_TABLE && !o->table))
+            return false;
+        for (size_t i = 0; o->kind == SOURCE_TABLE && i < o->table->column_count; i++)
+            if (in_old_shape(o, &o->table->columns[i]) &&
+                !add_shown(p, list, as ? as : o, o->table->columns[i].name))
+                return false;
+    }
+    return true;
+}
+
+bool star_columns(struct plan *p, const struct scope *s, const struct expr *star, struct shown_column **out,
+                  uint32_t *count)
+{
+    struct shown_list list = {0};
+    bool known = list_star(p, &list, s, star, NULL);
+    *out = list.items;
+    *count = list.count;
+    return known;
+}
