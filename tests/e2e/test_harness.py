@@ -4,6 +4,7 @@ import pymysql
 import pytest
 
 from harness import Client, ClientError, Failure, Process, shop, twin, wait_until
+from harness.load import Load
 
 
 def test_server_serves_the_shop(server, database):
@@ -92,3 +93,16 @@ def test_the_c_client_speaks_both_protocols(server, database):
         client.check("change_user", "app", "app secret", name)
         for words in (["reset"], ["ping"], ["stat"], ["db", name], ["list_fields", "users"], ["option", "off"]):
             client.check(*words)
+
+
+def test_the_load_sees_a_wrong_answer(server, database):
+    """What judges the flips must be able to say no."""
+    name = database()
+    shop.create(server, name, users=800, orders=800)
+    with Load(server.port, name, 800, 800, threads=4) as load:
+        load.start()
+        wait_until(load.ticks, what="the first second of a load that is right")
+        server.query(f"UPDATE {name}.users SET fullname = 'Somebody Else'")
+        wait_until(lambda: not load.running, what="the load to end")
+        with pytest.raises(Failure, match="WRONG ANSWER"):
+            load.check()
