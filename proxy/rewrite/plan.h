@@ -94,7 +94,8 @@ struct scope {
     const struct ctes *ctes;
     bool joins_by_name; /* has NATURAL or USING */
     bool in_having;
-    bool orders_rows; /* while an ORDER BY is walked that sorts the tables' rows, not groups */
+    bool assigns_first; /* INSERT: of its tables only the first one can be assigned to */
+    bool orders_rows;   /* while an ORDER BY is walked that sorts the tables' rows, not groups */
 };
 
 /* The CTEs in sight, innermost first. */
@@ -330,6 +331,7 @@ void plan_update(struct plan *p, const struct update_stmt *u);
 void plan_delete(struct plan *p, const struct delete_stmt *d);
 void plan_load(struct plan *p, const struct load_stmt *l);
 void plan_other(struct plan *p, const struct stmt *s);
+void plan_alter(struct plan *p, const struct stmt *s); /* alter.c */
 
 /* Whether a name in `text` is that of the rule's table (or stands somewhere in a text that
  * cannot be cut into tokens). */

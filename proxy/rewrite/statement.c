@@ -49,25 +49,6 @@ static void refuse_named(struct plan *p, struct span text, const char *reason, c
     }
 }
 
-static void plan_alter(struct plan *p, const struct stmt *s)
-{
-    struct span text = stmt_text(p, s);
-    for (const struct table_name_list *t = s->tables; t; t = t->next) {
-        const struct source *source = source_of_table(p, &t->name, NULL, NULL);
-        for (uint32_t i = 0; i < source->rule_count; i++) {
-            const struct rule *r = source->rules[i];
-            bool breaks = contains(text, SPAN("rename")) || contains(text, SPAN("convert to"));
-            for (size_t k = 0; k < r->old_count; k++)
-                breaks = breaks || contains(text, r->old_columns[k].name);
-            for (size_t k = 0; k < r->new_count; k++)
-                breaks = breaks || contains(text, r->new_columns[k].name);
-            if (breaks)
-                refuse(p, r, "ALTER TABLE changes the migration's table or columns while it runs",
-                       "end the migration or roll it back first");
-        }
-    }
-}
-
 /* Refuses for whichever migration runs. */
 static void refuse_running(struct plan *p, const char *reason, const char *hint)
 {
