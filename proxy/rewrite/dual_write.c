@@ -200,6 +200,11 @@ static void follow_orderless(struct set_plan *sp, const struct source *s, const 
 /* Resolves the left sides. */
 static void find_assigned(struct set_plan *sp)
 {
+    struct source *hidden = NULL, *first = sp->scope->first;
+    if (sp->scope->assigns_first && first) {
+        hidden = first->next;
+        first->next = NULL;
+    }
     struct assigned **tail = &sp->assigned;
     for (const struct assignment *a = sp->set; a; a = a->next) {
         struct column_ref ref;
@@ -219,6 +224,8 @@ static void find_assigned(struct set_plan *sp)
         *tail = node;
         tail = &node->next;
     }
+    if (hidden)
+        first->next = hidden;
 }
 
 /* Walks the right sides. In order, an old column is frozen from its rule's first assignment on; order-less,

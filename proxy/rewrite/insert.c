@@ -530,6 +530,9 @@ static struct scope *duplicate_scope(struct insert_plan *ip, const struct scope 
     *target = *ip->target;
     target->next = NULL;
     scope_add(s, target);
+    s->assigns_first = true;
+    if (from && from->select && from->select->group) /* then the server lets them name the target alone */
+        from = NULL;
     for (const struct source *o = from ? from->first : NULL; o; o = o->next) {
         struct source *copy = arena_new_of(p->arena, struct source);
         *copy = *o;

@@ -93,6 +93,15 @@ static void walk_column_only(struct plan *p, const struct scope *s, const struct
 /* DEFAULT(c) and VALUES(c) speak of the column itself, never of its value in a row. */
 static void touch_operands(struct plan *p, const struct scope *s, const struct expr *e)
 {
+    struct scope target;
+    struct source first;
+    if (e->kind == EXPR_VALUES_OF && s && s->assigns_first) { /* a SELECT's tables may have it too */
+        target = *s;
+        first = *s->first;
+        first.next = NULL;
+        target.first = &first;
+        s = &target;
+    }
     for (const struct expr *a = e->args; a; a = a->next) {
         struct column_ref ref;
         if (a->kind == EXPR_COLUMN && resolve_column(p, s, a, &ref))
