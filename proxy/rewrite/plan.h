@@ -185,6 +185,9 @@ bool resolve_column(struct plan *p, const struct scope *scope, const struct expr
  * server would call it ambiguous. For references that are not replaced. */
 void qualify_shared(struct plan *p, const struct scope *scope, const struct expr *e);
 
+/* Whether the application calls columns of several tables of the scope by this unqualified name. */
+bool is_ambiguous(struct plan *p, const struct scope *scope, const struct expr *e);
+
 /* Whether any migration has a column of that name (a cheap first question). */
 bool is_rule_column(const struct rules *rules, struct span name);
 

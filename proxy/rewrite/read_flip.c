@@ -361,6 +361,8 @@ static void walk_group(struct plan *p, struct scope *s, const struct order_item 
                    "group by the new columns");
         return;
     }
+    if (is_label(s, e) && is_rule_column(p->rules, e->name.text) && is_ambiguous(p, s, e))
+        return; /* the server takes the select item then, whatever it has become */
     if (group_by_alias(p, s, e, item->expr->range))
         return;
     if (!resolve_read(p, s, e, &ref)) {
@@ -438,8 +440,9 @@ static void walk_having(struct plan *p, struct scope *s, const struct expr *e)
         return;
     }
     if (e->query) {
+        for (const struct expr *a = e->args; a; a = a->next)
+            walk_having(p, s, a);
         s->in_having = true;
-        walk_exprs(p, s, e->args);
         walk_query(p, e->query, s, s->ctes, e->kind == EXPR_EXISTS);
         s->in_having = false;
         return;

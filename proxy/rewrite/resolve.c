@@ -330,6 +330,17 @@ void qualify_shared(struct plan *p, const struct scope *scope, const struct expr
     }
 }
 
+bool is_ambiguous(struct plan *p, const struct scope *scope, const struct expr *e)
+{
+    unsigned tables = 0;
+    for (const struct source *s = scope->first; s; s = s->next) {
+        struct column_ref ref;
+        bool is_new = source_column(s, e->name.text, &ref) && ref.is_new;
+        tables += !is_new && source_has(p, s, e->name.text) == HAS;
+    }
+    return tables > 1 && !name_given(&e->table) && !scope->joins_by_name;
+}
+
 static bool resolve_unqualified(struct plan *p, const struct scope *scope, const struct expr *e,
                                 struct column_ref *out)
 {
