@@ -94,7 +94,8 @@ enum {
     SCAN_SESSION = 1 << 1, /* some statement in it is SET, USE, PREPARE, EXECUTE, CALL, CREATE, DROP, ALTER,
                               RENAME, or otherwise changes what later statements mean */
     SCAN_MULTI = 1 << 2,   /* more than one statement */
-    SCAN_BROKEN = 1 << 3,  /* an unterminated string, quoted name or comment */
+    SCAN_BROKEN = 1 << 3, /* an unterminated string, quoted name or comment: what is behind it is not seen. An
+                             executable comment hides nothing */
 };
 
 /* The SCAN_… bits of a text. Pure and allocation-free; reads every byte once. */

@@ -279,8 +279,6 @@ uint32_t scan_text_for(const struct sql_dialect *dialect, struct span text, cons
         if (s.found & wanted)
             return s.found;
     }
-    if (s.in_executable)
-        s.found |= SCAN_BROKEN;
     return s.found;
 }
 
