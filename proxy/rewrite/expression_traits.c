@@ -247,12 +247,125 @@ static int traits_of(const struct expr *e, struct span source)
     return traits;
 }
 
+/* ---- NULL for NULLs ---- */
+
+static bool is_any_of(const struct expr *e, const char *const *names)
+{
+    while (*names && !is_named(e, *names))
+        names++;
+    return *names != NULL;
+}
+
+static bool some_null(const struct expr *list);
+
+/* Whether the expression is NULL where all of its columns are, as those of a row that an outer join makes up.
+ */
+static bool is_null_of_nulls(const struct expr *e)
+{
+    static const char *const any_argument[] = {"abs",
+                                               "adddate",
+                                               "addtime",
+                                               "ascii",
+                                               "bin",
+                                               "cast",
+                                               "ceil",
+                                               "ceiling",
+                                               "char_length",
+                                               "character_length",
+                                               "concat",
+                                               "crc32",
+                                               "date",
+                                               "date_add",
+                                               "date_sub",
+                                               "datediff",
+                                               "day",
+                                               "dayofmonth",
+                                               "floor",
+                                               "from_days",
+                                               "greatest",
+                                               "hex",
+                                               "hour",
+                                               "instr",
+                                               "lcase",
+                                               "least",
+                                               "left",
+                                               "length",
+                                               "locate",
+                                               "lower",
+                                               "lpad",
+                                               "ltrim",
+                                               "md5",
+                                               "mid",
+                                               "minute",
+                                               "mod",
+                                               "month",
+                                               "octet_length",
+                                               "ord",
+                                               "pow",
+                                               "power",
+                                               "quarter",
+                                               "repeat",
+                                               "replace",
+                                               "reverse",
+                                               "right",
+                                               "round",
+                                               "rpad",
+                                               "rtrim",
+                                               "second",
+                                               "sha1",
+                                               "sha2",
+                                               "sign",
+                                               "subdate",
+                                               "substr",
+                                               "substring",
+                                               "substring_index",
+                                               "subtime",
+                                               "to_days",
+                                               "trim",
+                                               "truncate",
+                                               "ucase",
+                                               "unhex",
+                                               "upper",
+                                               "year",
+                                               NULL};
+    static const char *const every_argument[] = {"coalesce", "ifnull", NULL};
+    bool every = e->args != NULL;
+    switch (e->kind) {
+    case EXPR_COLUMN:
+        return true;
+    case EXPR_LITERAL:
+        return e->null_literal;
+    case EXPR_PAREN:
+        return is_null_of_nulls(e->args);
+    case EXPR_OP:
+        return (e->op == OP_PLUS || e->op == OP_MINUS || e->op == OP_MUL || e->op == OP_DIV ||
+                e->op == OP_NEGATE || e->op == OP_POSITIVE) &&
+               some_null(e->args);
+    case EXPR_FUNC:
+        if (is_any_of(e, any_argument))
+            return some_null(e->args);
+        for (const struct expr *a = e->args; a; a = a->next)
+            every = every && is_null_of_nulls(a);
+        return every && is_any_of(e, every_argument);
+    default:
+        return false;
+    }
+}
+
+static bool some_null(const struct expr *list)
+{
+    while (list && !is_null_of_nulls(list))
+        list = list->next;
+    return list != NULL;
+}
+
 void expression_traits(const struct expr *tree, struct span source, struct expression *out)
 {
     int traits = traits_of(tree, source);
     out->keeps_equality = traits & (SAME | SAME_HEX);
     out->keeps_ascii_only = traits & SAME_HEX;
     out->total = traits & TOTAL;
+    out->null_of_nulls = is_null_of_nulls(tree);
     out->converts = traits & CONVERTS;
     out->harmless = traits & HARMLESS && !(traits & UNSIGNED && traits & MINUS);
 }

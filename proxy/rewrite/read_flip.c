@@ -26,7 +26,7 @@ struct fragment flipped_text(struct plan *p, const struct column_ref *ref)
     const struct source *s = ref->source;
     const struct expression *value = &ref->column->value;
     struct fragment text = expression_text(p, value, s->qualifier, NULL, 0);
-    if (!s->nullable || value->plain_column)
+    if (!s->nullable || value->null_of_nulls)
         return text;
     struct span guard = never_null_column(s);
     if (guard.len == 0) {
