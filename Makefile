@@ -51,7 +51,7 @@ UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
 CLIENT_BIN := $(patsubst tests/e2e/clients/%.c,$(B)/clients/%,$(CLIENT_SRC))
 
-.PHONY: all check demo bench bench-sql install clean help unit golden e2e clients asan tsan lint format format-check \
+.PHONY: all check demo bench bench-sql sql-suite install clean help unit golden e2e clients asan tsan lint format format-check \
         fuzz fuzz-build fuzz-replay toolchain
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -92,6 +92,11 @@ bench: ## against direct and HAProxy (QUICK=1: a few minutes; RECORD=1: writes d
 	@tests/tools/deps.sh bench
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all
 	@exec $(PYTHON) tests/bench/bench.py $(if $(QUICK),--quick) $(if $(RECORD),--record)
+
+sql-suite: ## how much of the SQL in MariaDB's own test suite is parsed and rewritten (AGAIN=1: judged before)
+	@tests/tools/deps.sh demo
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all
+	@CROSSFADE_BUILD=$(B) $(PYTHON) tests/tools/suite.py $(if $(AGAIN),--again)
 
 bench-sql: $(B)/bench/bench_sql ## what the SQL front end costs: nanoseconds a statement, MB/s
 	@$<
