@@ -21,7 +21,7 @@ static cJSON *flip_json(const struct call *c, const struct flip_result *r)
         cJSON_AddBoolToObject(o, "dry_run", true);
     if (r->generation) {
         cJSON_AddNumberToObject(o, "generation", (double)r->generation);
-        cJSON_AddNumberToObject(o, "in_force_ms", rounded(r->barrier.adopted_ms));
+        cJSON_AddNumberToObject(o, "in_force_ms", rounded(r->barrier.in_force_ms));
         cJSON_AddNumberToObject(o, "drained_ms", rounded(r->barrier.drained_ms));
         cJSON_AddNumberToObject(o, "waited_for", r->barrier.waited_for);
         cJSON_AddBoolToObject(o, "drained", r->drained);

@@ -161,7 +161,7 @@ static bool write_settled(struct flip *f)
     struct flip_result *r = f->result;
     char detail[160];
     snprintf(detail, sizeof(detail), "%s to %s, in force after %.3f ms, waited for %u, drained %s",
-             phase_name(r->from), phase_name(q->to), r->barrier.adopted_ms, r->barrier.waited_for,
+             phase_name(r->from), phase_name(q->to), r->barrier.in_force_ms, r->barrier.waited_for,
              r->drained ? "yes" : "no");
     struct stored_event event = {.who = q->who,
                                  .migration = q->migration,
@@ -255,9 +255,9 @@ static void act(struct flip *f)
     }
     in_memory_settled(f);
     r->ok = true;
-    log_info("migration %s: %s to %s generation=%llu adopted_ms=%.3f drained_ms=%.3f waited_for=%u by %s",
+    log_info("migration %s: %s to %s generation=%llu in_force_ms=%.3f drained_ms=%.3f waited_for=%u by %s",
              q->migration, phase_name(r->from), phase_name(q->to), (unsigned long long)r->generation,
-             r->barrier.adopted_ms, r->barrier.drained_ms, r->barrier.waited_for, q->who);
+             r->barrier.in_force_ms, r->barrier.drained_ms, r->barrier.waited_for, q->who);
 }
 
 void control_flip(struct control *c, const struct flip_request *request, struct flip_result *result)

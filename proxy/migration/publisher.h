@@ -19,9 +19,9 @@ struct session_info {
 };
 
 struct barrier_result {
-    double adopted_ms;   /* until every worker had adopted the generation: from then on it is in force
-                            for every statement and transaction that begins */
-    double drained_ms;   /* until no session was pinned to an older one */
+    double
+        in_force_ms;   /* from its publication until every statement and transaction that begins goes by it */
+    double drained_ms; /* until no session was pinned to an older one */
     unsigned waited_for; /* transactions and running statements of older generations that it waited for */
 };
 

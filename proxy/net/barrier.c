@@ -9,8 +9,8 @@
 
 struct flip {
     uint64_t number, generation;
-    double published, adopted, drained; /* seconds; 0: not yet */
-    unsigned workers;                   /* that have adopted it */
+    double published, in_force, drained; /* seconds; 0: not yet */
+    unsigned workers;                    /* that have adopted it */
     unsigned waited_for;
 };
 
@@ -63,6 +63,15 @@ uint64_t barrier_published(struct barrier *b, uint64_t generation)
     return number;
 }
 
+void barrier_in_force(struct barrier *b, uint64_t number)
+{
+    pthread_mutex_lock(&b->lock);
+    struct flip *f = &b->flips[number % FLIPS];
+    if (f->number == number)
+        f->in_force = now();
+    pthread_mutex_unlock(&b->lock);
+}
+
 /* Notes which flips have drained by now, and wakes who waits. The lock is held. */
 static void settle(struct barrier *b)
 {
@@ -85,8 +94,7 @@ void barrier_adopted(struct barrier *b, unsigned w, uint64_t number, unsigned ol
     b->oldest[w] = oldest;
     if (f->number == number) {
         f->waited_for += older_pins;
-        if (++f->workers == b->workers)
-            f->adopted = now();
+        f->workers++;
     }
     settle(b);
     pthread_mutex_unlock(&b->lock);
@@ -130,7 +138,7 @@ bool barrier_wait(struct barrier *b, uint64_t generation, unsigned timeout_ms, s
     f = find(b, generation);
     *out = (struct barrier_result){0};
     if (f) {
-        out->adopted_ms = f->adopted > 0 ? (f->adopted - f->published) * 1000 : 0;
+        out->in_force_ms = f->in_force > 0 ? (f->in_force - f->published) * 1000 : 0;
         out->drained_ms = f->drained > 0 ? (f->drained - f->published) * 1000 : 0;
         out->waited_for = f->waited_for;
     }

@@ -24,6 +24,10 @@ const struct control_hooks *worker_hooks(const struct worker *w);
 /* One adopted snapshot with the count of who holds it. */
 struct generation;
 
+/* Adopts what has been published by now. To be called once where a statement begins, before anything is
+ * decided by worker_newest() or pinned: within that callback nothing newer comes in between. */
+void worker_catch_up(struct worker *w);
+
 /* Pins the newest snapshot that the worker adopted. Every pin is given back by worker_unpin(). */
 struct generation *worker_pin(struct worker *w);
 /* One more pin on a generation that is pinned. */

@@ -25,7 +25,7 @@ struct message {
             char client[64];
         } accepted;
         struct {
-            struct snapshot *snapshot; /* owned */
+            struct snapshot *snapshot; /* owned; NULL: adopted before the message's turn came */
             uint64_t number;           /* of the publication */
         } published;
         struct census *census;
@@ -52,6 +52,8 @@ struct worker {
     bool draining, stopped;
     uint64_t ids, serials;
     struct generation *newest; /* and the older ones that are still pinned, behind it */
+    uint64_t adopted;          /* number of the publication that `newest` came with */
+    struct message *taken;     /* off the list, and to be run next */
 
     pthread_mutex_t lock; /* over the messages */
     struct message *first, **last;
@@ -65,6 +67,7 @@ struct workers {
     unsigned connect_timeout, max_connections;
     atomic_uint sessions;
     atomic_ullong accepted;
+    atomic_ullong published;    /* number of the publication that is in force */
     pthread_mutex_t publishing; /* every worker sees the publications in one order */
     unsigned count, next;
     struct worker list[];
@@ -100,14 +103,14 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     if (read(fd, &n, sizeof n) < 0 && errno != EAGAIN)
         log_error("worker %u: eventfd: %s", w->index, strerror(errno));
     pthread_mutex_lock(&w->lock);
-    struct message *m = w->first;
+    w->taken = w->first;
     w->first = NULL;
     w->last = &w->first;
     pthread_mutex_unlock(&w->lock);
-    while (m) {
-        struct message *next = m->next;
+    while (w->taken) {
+        struct message *m = w->taken;
+        w->taken = m->next;
         m->run(w, m);
-        m = next;
     }
 }
 
@@ -141,7 +144,7 @@ static bool sweep(struct worker *w)
     return swept;
 }
 
-static void run_published(struct worker *w, struct message *m)
+static void adopt(struct worker *w, struct message *m)
 {
     struct generation *g = calloc(1, sizeof *g);
     if (!g) { /* without it sessions would go on by old rules: nothing is safe any more */
@@ -149,14 +152,41 @@ static void run_published(struct worker *w, struct message *m)
         abort();
     }
     *g = (struct generation){w->newest, m->published.snapshot, ++w->serials, 0};
+    m->published.snapshot = NULL;
     w->newest = g;
+    w->adopted = m->published.number;
     sweep(w);
     unsigned older = 0;
     for (const struct generation *o = g->older; o; o = o->older)
         older += o->pins;
     barrier_adopted(w->all->barrier, w->index, m->published.number, older, oldest_generation(w));
+}
+
+static void run_published(struct worker *w, struct message *m)
+{
+    if (m->published.snapshot)
+        adopt(w, m);
     free(m);
     w->all->ops->adopted(w);
+}
+
+static void adopt_all(struct worker *w, struct message *m)
+{
+    for (; m; m = m->next)
+        if (m->run == run_published && m->published.snapshot)
+            adopt(w, m);
+}
+
+/* The publication's message is already in the list when its number is seen here; it only waits for its turn
+ * behind the sockets that were ready before it. */
+void worker_catch_up(struct worker *w)
+{
+    if (atomic_load_explicit(&w->all->published, memory_order_acquire) <= w->adopted)
+        return;
+    adopt_all(w, w->taken);
+    pthread_mutex_lock(&w->lock);
+    adopt_all(w, w->first);
+    pthread_mutex_unlock(&w->lock);
 }
 
 struct generation *worker_pin(struct worker *w)
@@ -260,6 +290,8 @@ static void publish(void *ctx, struct snapshot *s)
         m->published.number = number;
         post(&ws->list[i], m);
     }
+    atomic_store_explicit(&ws->published, number, memory_order_release);
+    barrier_in_force(ws->barrier, number);
     pthread_mutex_unlock(&ws->publishing);
 }
 

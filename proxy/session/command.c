@@ -164,6 +164,8 @@ size_t command_from_client(struct session *s, char *bytes, size_t len)
         return command_forward(s, bytes, len);
     if (len == PACKET_HEADER)
         return 0;
+    if (!s->pin)
+        worker_catch_up(s->worker);
     session_bytes *handler = begin[(uint8_t)bytes[PACKET_HEADER]];
     size_t used = (handler ? handler : forward_begin)(s, bytes, len);
     if (used > 0)
