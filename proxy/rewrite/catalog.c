@@ -256,3 +256,31 @@ bool catalog_equal(const struct catalog *a, const struct catalog *b)
     }
     return true;
 }
+
+/* Skips `word`, then digits. */
+static bool take_number(struct span *name, struct span word)
+{
+    size_t at = word.len;
+    if (name->len < word.len || !span_ieq((struct span){name->ptr, word.len}, word))
+        return false;
+    while (at < name->len && name->ptr[at] >= '0' && name->ptr[at] <= '9')
+        at++;
+    bool digits = at > word.len;
+    *name = (struct span){name->ptr + at, name->len - at};
+    return digits;
+}
+
+const struct catalog_table *catalog_sequence(struct span name)
+{
+    static const struct catalog_column column = {
+        .name = {"seq", 3},
+        .type = {"bigint(20) unsigned", 19},
+        .class = COLUMN_INTEGER,
+    };
+    static const struct catalog_table table = {.columns = &column, .column_count = 1};
+    if (!take_number(&name, SPAN("seq_")) || !take_number(&name, SPAN("_to_")))
+        return NULL;
+    if (name.len && !take_number(&name, SPAN("_step_")))
+        return NULL;
+    return name.len ? NULL : &table;
+}

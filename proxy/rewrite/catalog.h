@@ -62,6 +62,9 @@ const struct catalog_table *catalog_at(const struct catalog *c, size_t i);
 /* NULL where it is not known. A NULL catalog knows nothing. */
 const struct catalog_table *catalog_find(const struct catalog *c, struct span db, struct span table);
 
+/* The table of MariaDB's sequence engine that a name means (seq_1_to_100, seq_1_to_9_step_2); NULL: none. */
+const struct catalog_table *catalog_sequence(struct span name);
+
 /* Column names compare without ASCII case. NULL where there is none. */
 const struct catalog_column *catalog_column_of(const struct catalog_table *t, struct span name);
 

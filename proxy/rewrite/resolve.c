@@ -104,6 +104,8 @@ struct source *source_of_table(struct plan *p, const struct table_name *name, co
     if (s->db.len == 0 || is_temporary(p, s->db, name->table.text))
         return s;
     s->table = catalog_find(p->rules->catalog, s->db, name->table.text);
+    if (!s->table && p->rules->mariadb)
+        s->table = catalog_sequence(name->table.text);
     note_target(p, s, name->table.text);
     add_rules(p, s, name->table.text);
     return s;
