@@ -21,6 +21,7 @@ enum {
     RECONNECTS_MAX = 60, /* attempts, RETRY_REST_MS apart at first, then a second */
     RETRY_REST_MS = 50,
     RECONNECT_REST_MS = 1000,
+    CHUNK_MS = 15,    /* its rows are locked for so long: a client's write waits no longer */
     MAX_REST_MS = 50, /* between chunks */
     RATE_WINDOW_MS = 10000,
     ERR_DUPLICATE = 1062,
@@ -303,13 +304,13 @@ static bool walk_all(struct run *r)
         }
         retries = 0;
         double took = clock_ms() - start;
-        row_walk_advance(&r->walk, took);
+        row_walk_advance(&r->walk, took, CHUNK_MS);
         if (!r->lower)
             r->lower = strdup(r->walk.after);
         measure(r);
         if (r->walk.last)
             return true;
-        clock_rest(took / 2 < MAX_REST_MS ? (unsigned)(took / 2) : MAX_REST_MS);
+        clock_rest(took < MAX_REST_MS ? (unsigned)took : MAX_REST_MS);
     }
     return false;
 }

@@ -115,12 +115,12 @@ void row_walk_where(struct buf *b, const struct row_walk *w)
     row_key_range(b, &w->key, w->after, w->upto);
 }
 
-void row_walk_advance(struct row_walk *w, double took_ms)
+void row_walk_advance(struct row_walk *w, double took_ms, double aim_ms)
 {
     free(w->after);
     w->after = w->upto;
     w->upto = NULL;
-    double want = w->chunk_rows * (took_ms > 1 ? WALK_CHUNK_MS / took_ms : 2);
+    double want = w->chunk_rows * (took_ms > 1 ? aim_ms / took_ms : 2);
     if (want > w->chunk_rows * 2.0)
         want = w->chunk_rows * 2.0;
     if (want < w->chunk_rows / 2.0)

@@ -25,15 +25,13 @@ bool row_walk_chunk(struct row_walk *w, struct db *d);
 /* The condition of the present chunk. */
 void row_walk_where(struct buf *b, const struct row_walk *w);
 
-/* The present chunk is done: the next begins behind it. The size grows or shrinks towards chunks of
- * WALK_CHUNK_MS. */
-void row_walk_advance(struct row_walk *w, double took_ms);
+/* The present chunk is done: the next begins behind it. The size grows or shrinks towards chunks that take
+ * `aim_ms`. */
+void row_walk_advance(struct row_walk *w, double took_ms, double aim_ms);
 
 /* How far it is, 0 to 1, by the key's own range; below 0 where keys are not numbers. */
 double row_walk_fraction(const struct row_walk *w, const char *lower);
 
 void row_walk_end(struct row_walk *w);
-
-#define WALK_CHUNK_MS 50.0
 
 #endif

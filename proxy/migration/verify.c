@@ -8,6 +8,8 @@
 #include "proxy/migration/row_sql.h"
 #include "proxy/migration/row_walk.h"
 
+enum { CHUNK_MS = 50 }; /* it takes no locks */
+
 struct verify {
     struct db *db;
     const struct rule *rule;
@@ -106,7 +108,7 @@ bool verify_run(struct db *d, const struct target *t, verify_progress *progress,
             snprintf(error, error_size, "%s", db_error(d));
             break;
         }
-        row_walk_advance(&v.walk, clock_ms() - start);
+        row_walk_advance(&v.walk, clock_ms() - start, CHUNK_MS);
         if (!lower)
             lower = strdup(v.walk.after);
         out->fraction = row_walk_fraction(&v.walk, lower);
