@@ -16,17 +16,6 @@ struct action {
     bool broken;       /* it could not be read */
 };
 
-static bool names_rule_column(const struct rule *r, struct span name)
-{
-    for (size_t k = 0; k < r->old_count; k++)
-        if (span_ieq(r->old_columns[k].name, name))
-            return true;
-    for (size_t k = 0; k < r->new_count; k++)
-        if (span_ieq(r->new_columns[k].name, name))
-            return true;
-    return false;
-}
-
 static bool is_word(const struct action *a, size_t i, const char *word)
 {
     return i < a->count && !a->quoted[i] && span_ieq(a->words[i], span_of(word));
@@ -52,7 +41,7 @@ static size_t name_place(const struct action *a)
 
 static bool is_rule_name(const struct action *a, size_t i, const struct rule *r)
 {
-    return i < a->count && names_rule_column(r, a->words[i]);
+    return i < a->count && rule_has_column(r, a->words[i]);
 }
 
 static bool action_breaks(const struct action *a, const struct rule *r)
@@ -100,7 +89,7 @@ static bool read_action(struct lexer *lx, const struct rule *r, struct action *a
         struct span word = {lx->text + t.off, t.len};
         if (t.type == TOK_QUOTED)
             word = (struct span){word.ptr + 1, word.len - 2};
-        a->names_column = a->names_column || names_rule_column(r, word);
+        a->names_column = a->names_column || rule_has_column(r, word);
         if (depth == 0 && a->count < ACTION_WORDS) {
             a->quoted[a->count] = t.type == TOK_QUOTED;
             a->words[a->count++] = word;
