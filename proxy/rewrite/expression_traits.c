@@ -359,12 +359,31 @@ static bool some_null(const struct expr *list)
     return list != NULL;
 }
 
+/* ---- sql_mode ORACLE ---- */
+
+/* Whether nothing in it is among what ORACLE changes: text functions take NULL for '' there, or count
+ * otherwise, and DATE has a time. */
+static bool is_same_in_oracle(const struct expr *e)
+{
+    static const char *const functions_kept[] = {"abs",   "ceil",  "ceiling", "date_add", "date_sub",
+                                                 "floor", "lcase", "lower",   "mod",      "reverse",
+                                                 "round", "sign",  "ucase",   "upper",    NULL};
+    bool same = e->kind == EXPR_COLUMN || e->kind == EXPR_LITERAL || e->kind == EXPR_PAREN ||
+                e->kind == EXPR_INTERVAL || (e->kind == EXPR_FUNC && is_any_of(e, functions_kept)) ||
+                (e->kind == EXPR_OP && (e->op == OP_PLUS || e->op == OP_MINUS || e->op == OP_MUL ||
+                                        e->op == OP_DIV || e->op == OP_NEGATE || e->op == OP_POSITIVE));
+    for (const struct expr *a = e->args; a && same; a = a->next)
+        same = is_same_in_oracle(a);
+    return same;
+}
+
 void expression_traits(const struct expr *tree, struct span source, struct expression *out)
 {
     int traits = traits_of(tree, source);
     out->keeps_equality = traits & (SAME | SAME_HEX);
     out->keeps_ascii_only = traits & SAME_HEX;
     out->total = traits & TOTAL;
+    out->same_in_oracle = is_same_in_oracle(tree);
     out->null_of_nulls = is_null_of_nulls(tree);
     out->converts = traits & CONVERTS;
     out->harmless = traits & HARMLESS && !(traits & UNSIGNED && traits & MINUS);

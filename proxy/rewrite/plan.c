@@ -51,7 +51,7 @@ struct span column_text(struct plan *p, struct span qualifier, struct span colum
 struct fragment expression_text(struct plan *p, const struct expression *e, struct span qualifier,
                                 const struct substitute *substitutes, uint32_t count)
 {
-    if ((p->session->dialect.modes & SQL_ORACLE) && !e->plain_column)
+    if ((p->session->dialect.modes & SQL_ORACLE) && !e->same_in_oracle)
         refuse(p, NULL, "sql_mode ORACLE changes what expressions mean",
                "leave ORACLE mode for this statement");
     if (qualifier.len == 0 && count == 0 && e->atomic)

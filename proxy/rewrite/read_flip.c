@@ -542,19 +542,19 @@ static void check_using(struct plan *p, struct source *from, const struct name_l
  * no new column may take part. */
 static void check_natural(struct plan *p, struct source *from, struct source *right)
 {
-    for (struct source *s = from; s; s = s->next)
+    bool on_right = false;
+    for (struct source *s = from; s; s = s->next) {
+        on_right = on_right || s == right;
         for (uint32_t i = 0; i < s->rule_count; i++) {
             const struct rule *r = s->rules[i];
-            for (size_t k = 0; rule_flips(r) && k < r->old_count; k++) {
-                bool left_side = true;
-                for (struct source *o = from; o; o = o->next) {
-                    left_side = left_side && o != right;
-                    if (o != s && source_has(p, o, r->old_columns[k].name) != HAS_NOT)
+            struct source *other = on_right ? from : right, *end = on_right ? right : NULL;
+            for (; rule_flips(r) && other != end; other = other->next)
+                for (size_t k = 0; k < r->old_count; k++)
+                    if (source_has(p, other, r->old_columns[k].name) != HAS_NOT)
                         refuse_about(p, r, "NATURAL JOIN may join by %.*s", r->old_columns[k].name,
                                      "join with ON");
-                }
-            }
         }
+    }
 }
 
 static void walk_ref(struct plan *p, struct scope *s, const struct table_ref *ref);

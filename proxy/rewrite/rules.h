@@ -37,6 +37,7 @@ struct expression {
     bool keeps_equality;   /* texts that compare equal, character by character, give equal results … */
     bool keeps_ascii_only; /* … where they are ASCII */
     bool total;            /* not NULL where no column of it is */
+    bool same_in_oracle;   /* means the same under sql_mode ORACLE */
     bool null_of_nulls;    /* NULL where all of its columns are */
     bool harmless;         /* no value makes a statement fail … */
     bool converts;         /* … but a text that is no number or date makes a strict UPDATE of MySQL fail */

@@ -51,7 +51,7 @@ password = nothing
 
 # Statements of DML and queries, EXPLAIN and SET STATEMENT of them included.
 FIRST = r"(?:\s|\(|/\*(?![!M]).*?\*/|--\s[^\n]*\n|\#[^\n]*\n|/\*M?!\d*)*"
-DML = re.compile(FIRST + r"""(?: select | insert | replace | update | delete | with | values | table | load | do | call |
+DML = re.compile(FIRST + r"""(?: select | insert | replace | update | delete | with | values | table | load\s+(?:data|xml)\b | do | call |
     handler | (?:explain|desc|describe)\s+(?:(?:extended|partitions|format\s*=\s*\w+)\s+)*(?:\(|select|insert|replace|update|delete|with|
     values|table)\b | analyze\s+(?:format\s*=\s*\w+\s+)?(?:\(|select|insert|replace|update|delete|with|values)\b |
     set\s+statement\b .* \bfor\s+(?:\(|select|insert|replace|update|delete|with|values|table|load|do|call)\b )""", re.I | re.S | re.X)
@@ -426,11 +426,8 @@ def general(reason, known):
     return next((text for text, pattern in known.items() if re.fullmatch(pattern, reason)), reason)
 
 
-def report_refusals(found, out):
-    """Prints the shares and the reasons; gives the number of mistakes (reasons that the document lacks)."""
-    known = documented()
-    rows = [outcome for outcome in found if outcome.answer and DML.match(outcome.statement.text)]
-    print(f"\n{'phase':11} {'forward':11} {'name the table':>15} {'refused':>8} {'share':>8} {'touch a column':>15} {'share':>8}"
+def print_shares(title, rows):
+    print(f"\n{title}\n{'phase':11} {'forward':11} {'name the table':>15} {'refused':>8} {'share':>8} {'touch a column':>15} {'share':>8}"
           f" {'rewritten':>10}")
     for phase in PHASES:
         for variant in VARIANTS:
@@ -440,6 +437,14 @@ def report_refusals(found, out):
             changed = sum(o.answer.verdict == "rewritten" for o in some)
             print(f"{phase:11} {variant:11} {len(some):15} {refused:8} {percent(refused, len(some)):>8} {touching:15}"
                   f" {percent(refused, touching):>8} {changed:10}")
+
+
+def report_refusals(found, out):
+    """Prints the shares and the reasons; gives the number of mistakes (reasons that the document lacks)."""
+    known = documented()
+    rows = [outcome for outcome in found if outcome.answer and DML.match(outcome.statement.text)]
+    print_shares("all tables", rows)
+    print_shares("those whose column is in no key", [outcome for outcome in rows if outcome.migration.column.rank == 0])
     for title, wanted in (("DML and queries", True), ("other statements (DDL, PREPARE …)", False)):
         reasons = collections.defaultdict(list)
         for o in found:
