@@ -22,7 +22,7 @@ static const char usage[] =
     "                         [--json] [SQLFILE]\n"
     "\n"
     "Prints what each statement (';'-separated, from SQLFILE or standard input) becomes in PHASE:\n"
-    "expand, dual-write, cutover, contract or done. A statement that cannot be rewritten prints\n"
+    "expand, dual-write, cutover or done. A statement that cannot be rewritten prints\n"
     "'-- unrewritable: REASON', and the exit status is 3.\n"
     "\n"
     "  --schema FILE     CREATE TABLE statements that give the columns of the tables\n"
@@ -196,6 +196,10 @@ static int set_up(struct run *r)
     if (!phase_of(r->options.phase, &phase)) {
         fprintf(stderr, "crossfade rewrite: \"%s\" is no phase\n%s", r->options.phase, usage);
         return EXIT_USAGE;
+    }
+    if (phase == PHASE_CONTRACT) {
+        fprintf(stderr, "crossfade rewrite: this version does not have contract\n");
+        return EXIT_FAILED;
     }
     if (r->options.server && !set_server(d, r->options.server)) {
         fprintf(stderr, "crossfade rewrite: \"%s\" is no server version\n%s", r->options.server, usage);

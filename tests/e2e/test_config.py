@@ -106,6 +106,16 @@ def test_missing_files_and_options(tmp_path):
         assert done.returncode in (1, 2) and done.stderr
 
 
+@pytest.mark.parametrize("phase, status", [("contract", 1), ("sideways", 2), ("cutover", 0)])
+def test_phases_of_the_dry_run(tmp_path, phase, status):
+    path = tmp_path / "crossfade.ini"
+    path.write_text("[proxy]\nlisten = 127.0.0.1:1\nbackend = 127.0.0.1:1\n[control]\nuser = a\npassword = b\n"
+                    "[migration m]\ntable = shop.orders\nold = amount\nnew = cents\n")
+    done = subprocess.run([str(program("crossfade")), "rewrite", "--config", path, "--phase", phase], input="DO 1",
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == status and bool(done.stderr) == bool(status)
+
+
 # ---- what only shows at work ----
 
 def test_a_table_that_is_not_there(server, proxy, database):
