@@ -2,6 +2,7 @@
  * proxy/rewrite.
  *
  *     resolve.c      which table, and which migration's column, a name means: scopes and sources
+ *     labels.c       what result columns are called; GROUP BY, HAVING and ORDER BY
  *     read_flip.c    queries and expressions: references to old columns become the backward expression
  *     sargable.c     conditions and orders that an index on a new column serves
  *     star.c         `*` in the table's old shape
@@ -202,8 +203,6 @@ struct scope *walk_query(struct plan *p, const struct query *q, const struct sco
                          const struct ctes *ctes, bool exists);
 void walk_expr(struct plan *p, const struct scope *s, const struct expr *e);
 void walk_exprs(struct plan *p, const struct scope *s, const struct expr *list);
-void walk_items(struct plan *p, struct scope *s, const struct select_item *items, struct range options);
-void walk_order(struct plan *p, struct scope *s, const struct order_item *order);
 const struct ctes *walk_with(struct plan *p, const struct with *with, const struct scope *outer,
                              const struct ctes *ctes);
 
@@ -231,6 +230,20 @@ void walk_condition(struct plan *p, const struct scope *s, const struct expr *e)
 /* The text that sorts as the old column does, by an index where there is one: the new column of a monotonic
  * migration. false: there is none. */
 bool sargable_order(struct plan *p, const struct column_ref *ref, struct fragment *out);
+
+/* Resolves a reference that is read where it stands, and touches it. true: it has to come from the new
+ * columns. */
+bool resolve_read(struct plan *p, const struct scope *s, const struct expr *e, struct column_ref *ref);
+
+/* Puts the backward expression in the place of a reference. */
+void flip(struct plan *p, const struct column_ref *ref, struct range at);
+
+/* ---- labels.c ---- */
+
+void walk_items(struct plan *p, struct scope *s, const struct select_item *items, struct range options);
+void walk_group(struct plan *p, struct scope *s, const struct order_item *item, bool rollup);
+void walk_having(struct plan *p, struct scope *s, const struct expr *e);
+void walk_order(struct plan *p, struct scope *s, const struct order_item *order);
 
 /* ---- star.c ---- */
 void expand_star(struct plan *p, const struct scope *s, const struct expr *star);

@@ -1,0 +1,381 @@
+/* Names that are not simply columns: what a select item's result column is called, and what GROUP BY, HAVING
+ * and ORDER BY mean by a name, which may be an alias, a column, or both.
+ *
+ * The server's rules, where reads flip: a select item keeps the name that it had; a name alone in GROUP BY is
+ * the column before it is an alias, in ORDER BY the alias before the column; HAVING sees select items and
+ * grouped columns only. */
+#include "proxy/rewrite/plan.h"
+
+#include <stdio.h>
+
+#include "proxy/rewrite/expression.h"
+
+/* ---- the select list ---- */
+
+/* An expression without what the server drops when it names a result column: (a) and +a are a. */
+static const struct expr *bare(const struct expr *e)
+{
+    while (e->args && (e->kind == EXPR_PAREN || (e->kind == EXPR_OP && e->op == OP_POSITIVE)))
+        e = e->args;
+    return e;
+}
+
+static bool has_bytes(struct span s, const char *what)
+{
+    return memmem(s.ptr, s.len, what, strlen(what)) != NULL;
+}
+
+/* The server keeps 255 bytes of a name. More need not be sent; it is cut at a blank, which is never a part of
+ * another character. */
+static struct span shortened(struct span label)
+{
+    for (size_t i = 600; i < label.len; i++)
+        if (label.ptr[i] == ' ')
+            return (struct span){label.ptr, i};
+    return label;
+}
+
+static bool is_four_bytes(struct span s, size_t at)
+{
+    bool four = s.len - at >= 4 && (s.ptr[at] & 0xf8) == 0xf0;
+    for (size_t i = 1; four && i < 4; i++)
+        four = (s.ptr[at + i] & 0xc0) == 0x80;
+    return four;
+}
+
+/* The servers' names have no character beyond the basic plane: a result's column shows "?" for it, an alias
+ * is refused. */
+static struct span within_basic_plane(struct plan *p, struct span label)
+{
+    char *out = arena_alloc(p->arena, label.len + 1);
+    size_t len = 0;
+    if (arena_failed(p->arena))
+        return label;
+    for (size_t at = 0; at < label.len; at++) {
+        bool four = is_four_bytes(label, at);
+        out[len++] = four ? '?' : label.ptr[at];
+        at += four ? 3 : 0;
+    }
+    return (struct span){out, len};
+}
+
+/* Gives an item that has no alias the name that its original would have had. */
+static void keep_label(struct plan *p, const struct select_item *item)
+{
+    const struct expr *e = bare(item->expr);
+    struct span label =
+        e->kind == EXPR_COLUMN ? e->name.text : shortened(span_in(p->text, item->expr->range));
+    if (e->kind != EXPR_COLUMN && (has_bytes(label, "/*!") || has_bytes(label, "/*M!")))
+        refuse(p, NULL, "an executable comment is in a selected expression without an alias",
+               "give the expression an alias");
+    bool wide = false, quote = false;
+    for (size_t i = 0; i < label.len; i++) {
+        wide = wide || (unsigned char)label.ptr[i] >= 0x80;
+        quote = quote || label.ptr[i] == '`';
+    }
+    if (wide && quote && p->session->dialect.charset != CHARSET_ASCII_SAFE)
+        refuse(p, NULL, "a selected expression cannot be named in this character set",
+               "give the expression an alias");
+    if (wide)
+        label = within_basic_plane(p, label);
+    struct builder b = {.arena = p->arena};
+    builder_add(&b, SPAN(" AS "));
+    builder_add(&b, quoted_name(p->arena, label));
+    edits_insert(&p->edits, range_end(item->expr->range), fragment_of(builder_done(&b).text));
+}
+
+void walk_items(struct plan *p, struct scope *s, const struct select_item *items, struct range options)
+{
+    (void)options;
+    for (const struct select_item *item = items; item; item = item->next) {
+        uint32_t before = p->flips;
+        if (item->expr->kind == EXPR_STAR) {
+            expand_star(p, s, item->expr);
+            continue;
+        }
+        walk_expr(p, s, item->expr);
+        if (p->flips != before && !name_given(&item->alias))
+            keep_label(p, item);
+    }
+}
+
+/* ---- GROUP BY, HAVING, ORDER BY ---- */
+
+/* The select item that is this very column, and its position from 1; a position of 0: not to be told. */
+static const struct select_item *item_of_column(struct plan *p, const struct scope *s,
+                                                const struct column_ref *ref, unsigned *position)
+{
+    bool star = false;
+    *position = 0;
+    unsigned at = 0;
+    for (const struct select_item *item = s->select ? s->select->items : NULL; item; item = item->next) {
+        const struct expr *e = bare(item->expr);
+        struct column_ref other;
+        at++;
+        star = star || item->expr->kind == EXPR_STAR;
+        if (e->kind == EXPR_COLUMN && resolve_column(p, s, e, &other) && other.column == ref->column &&
+            other.source == ref->source) {
+            *position = star ? 0 : at;
+            return item;
+        }
+    }
+    return NULL;
+}
+
+static struct span label_of(const struct select_item *item)
+{
+    const struct expr *e = bare(item->expr);
+    if (name_given(&item->alias))
+        return item->alias.text;
+    return e->kind == EXPR_COLUMN ? e->name.text : SPAN("");
+}
+
+/* Whether an unqualified name is that of a select item. */
+static bool is_label(const struct scope *s, const struct expr *e)
+{
+    if (name_given(&e->table) || !s->select)
+        return false;
+    for (const struct select_item *item = s->select->items; item; item = item->next)
+        if (item->expr->kind != EXPR_STAR && span_ieq(label_of(item), e->name.text))
+            return true;
+    return false;
+}
+
+/* Whether the select list has a star, which shows every old column under its name. */
+static bool has_star(const struct scope *s)
+{
+    for (const struct select_item *item = s->select ? s->select->items : NULL; item; item = item->next)
+        if (item->expr->kind == EXPR_STAR)
+            return true;
+    return false;
+}
+
+/* Whether the item's label can mean no other item. */
+static bool is_only_label(const struct scope *s, const struct select_item *item)
+{
+    for (const struct select_item *other = s->select->items; other; other = other->next)
+        if (other != item && (other->expr->kind == EXPR_STAR || span_ieq(label_of(other), label_of(item))))
+            return false;
+    return true;
+}
+
+static struct fragment position_text(struct plan *p, unsigned position)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%u", position);
+    return fragment_of(arena_copy(p->arena, span_of(text)));
+}
+
+static bool reads_new(struct plan *p, const struct scope *s, const struct expr *e)
+{
+    struct column_ref ref;
+    if (e->kind == EXPR_COLUMN)
+        return resolve_column(p, s, e, &ref) && ref.is_new;
+    for (const struct expr *a = e->args; a; a = a->next)
+        if (reads_new(p, s, a))
+            return true;
+    return false;
+}
+
+/* An application that knows no new columns may call an item as one of them is called, and group by that name:
+ * the server would take the column. true: done. */
+static bool group_by_alias(struct plan *p, const struct scope *s, const struct expr *e, struct range at)
+{
+    struct column_ref ref;
+    unsigned position = 0;
+    bool star = false;
+    if (name_given(&e->table) || !s->select || !resolve_column(p, s, e, &ref) || !ref.is_new ||
+        ref.scope != s)
+        return false;
+    for (const struct select_item *item = s->select->items; item; item = item->next) {
+        position++;
+        star = star || item->expr->kind == EXPR_STAR;
+        if (!name_given(&item->alias) || !span_ieq(item->alias.text, e->name.text) ||
+            reads_new(p, s, item->expr))
+            continue;
+        if (star) {
+            refuse_about(p, ref.rule, "GROUP BY %.*s means an alias, and the new column has its name",
+                         e->name.text, "give the item another alias");
+            return true;
+        }
+        edits_replace(&p->edits, at, position_text(p, position));
+        return true;
+    }
+    return false;
+}
+
+/* A name alone in GROUP BY is the column before it is an alias. */
+void walk_group(struct plan *p, struct scope *s, const struct order_item *item, bool rollup)
+{
+    const struct expr *e = bare(item->expr);
+    struct column_ref ref;
+    uint32_t before = p->flips;
+    unsigned position;
+    if (e->kind != EXPR_COLUMN) {
+        walk_expr(p, s, e);
+        if (rollup && p->flips != before)
+            refuse(p, NULL, "GROUP BY … WITH ROLLUP groups by an expression over migrated columns",
+                   "group by the new columns");
+        return;
+    }
+    if (is_label(s, e) && is_rule_column(p->rules, e->name.text) && is_ambiguous(p, s, e))
+        return; /* the server takes the select item then, whatever it has become */
+    if (group_by_alias(p, s, e, item->expr->range))
+        return;
+    if (!resolve_read(p, s, e, &ref)) {
+        qualify_shared(p, s, e);
+        return;
+    }
+    if (ref.column->value.plain_column) {
+        flip(p, &ref, item->expr->range);
+        return;
+    }
+    if (rollup)
+        refuse_about(p, ref.rule, "GROUP BY %.*s WITH ROLLUP cannot group by an expression", ref.column->name,
+                     "group by the new columns");
+    if (item_of_column(p, s, &ref, &position) && position) {
+        edits_replace(&p->edits, item->expr->range, position_text(p, position));
+        p->flips++;
+    } else {
+        flip(p, &ref, item->expr->range);
+    }
+}
+
+/* Whether GROUP BY has the column of that name though a select item of that name is something else: HAVING
+ * means the column then, and it is no column any more. */
+static const struct rule *grouped_beside_label(struct plan *p, const struct scope *s, const struct expr *e)
+{
+    struct column_ref ref;
+    unsigned position;
+    for (const struct order_item *g = s->select->group; g; g = g->next) {
+        const struct expr *by = bare(g->expr);
+        if (by->kind != EXPR_COLUMN || !span_ieq(by->name.text, e->name.text) ||
+            !resolve_read(p, s, by, &ref) || ref.column->value.plain_column)
+            continue;
+        const struct select_item *item = item_of_column(p, s, &ref, &position);
+        if (!item || !span_ieq(label_of(item), e->name.text))
+            return ref.rule;
+    }
+    return NULL;
+}
+
+/* Outside of an aggregate HAVING sees select items and grouped columns only: it is given the item's name. */
+void walk_having(struct plan *p, struct scope *s, const struct expr *e)
+{
+    struct column_ref ref;
+    unsigned position;
+    if (e->kind == EXPR_FUNC && function_trait_of(e->name.text) == FUNCTION_AGGREGATE) {
+        walk_expr(p, s, e);
+        return;
+    }
+    if (e->kind == EXPR_COLUMN) {
+        if (is_label(s, e)) {
+            const struct rule *r = grouped_beside_label(p, s, e);
+            if (r)
+                refuse_about(p, r, "HAVING reads %.*s, which is grouped and the name of another item",
+                             e->name.text, "give the item another name");
+            return;
+        }
+        if (!resolve_read(p, s, e, &ref))
+            return;
+        const struct select_item *item = item_of_column(p, s, &ref, &position);
+        if (ref.source && ref.scope == s && item) {
+            if (!is_only_label(s, item))
+                refuse_about(p, ref.rule, "HAVING reads %.*s, and another item has its name",
+                             ref.column->name, "give the items different aliases");
+            edits_replace(&p->edits, e->range, fragment_of(quoted_name(p->arena, label_of(item))));
+            p->flips++;
+        } else if (ref.scope == s && has_star(s)) {
+            edits_replace(&p->edits, e->range, fragment_of(quoted_name(p->arena, ref.column->name)));
+            p->flips++;
+        } else if (ref.column->value.plain_column || ref.scope != s) {
+            flip(p, &ref, e->range);
+        } else {
+            refuse_about(p, ref.rule, "HAVING reads %.*s, which is neither selected nor in an aggregate",
+                         ref.column->name, "select the column, or use WHERE");
+        }
+        return;
+    }
+    if (e->query) {
+        for (const struct expr *a = e->args; a; a = a->next)
+            walk_having(p, s, a);
+        s->in_having = true;
+        walk_query(p, e->query, s, s->ctes, e->kind == EXPR_EXISTS);
+        s->in_having = false;
+        return;
+    }
+    if (e->kind == EXPR_DEFAULT_OF || e->kind == EXPR_MATCH || (e->kind == EXPR_OP && e->op == OP_JSON)) {
+        walk_expr(p, s, e);
+        return;
+    }
+    for (const struct expr *a = e->args; a; a = a->next)
+        walk_having(p, s, a);
+    walk_exprs(p, s, e->window);
+}
+
+/* What a name alone in ORDER BY sorts by, where that is one column: its select item's, or the column itself.
+ */
+static bool ordered_column(struct plan *p, const struct scope *s, const struct expr *e,
+                           struct column_ref *out)
+{
+    if (!is_label(s, e))
+        return resolve_column(p, s, e, out);
+    out->column = NULL;
+    for (const struct select_item *item = s->select->items; item; item = item->next) {
+        const struct expr *shown = bare(item->expr);
+        struct column_ref ref;
+        if (item->expr->kind == EXPR_STAR || !span_ieq(label_of(item), e->name.text))
+            continue;
+        if (shown->kind != EXPR_COLUMN || !resolve_column(p, s, shown, &ref) ||
+            (out->column && (ref.column != out->column || ref.source != out->source)))
+            return false;
+        *out = ref;
+    }
+    return true;
+}
+
+/* Sorts by the new column itself, where the rows are as the tables give them. */
+static bool order_by_new(struct plan *p, const struct scope *s, const struct expr *e, struct range at)
+{
+    struct column_ref ref;
+    struct fragment text;
+    if ((s->select && !s->orders_rows) || !ordered_column(p, s, e, &ref) || !must_flip(&ref) ||
+        !sargable_order(p, &ref, &text))
+        return false;
+    touch(p, ref.rule, ref.column->name, false);
+    edits_replace(&p->edits, at, text);
+    p->flips++;
+    return true;
+}
+
+/* A name alone in ORDER BY is an alias before it is a column; within an expression it is the column. */
+void walk_order(struct plan *p, struct scope *s, const struct order_item *order)
+{
+    for (; order; order = order->next) {
+        const struct expr *e = bare(order->expr);
+        struct column_ref ref;
+        unsigned position;
+        if (e->kind != EXPR_COLUMN) {
+            walk_expr(p, s, e);
+            continue;
+        }
+        if (order_by_new(p, s, e, order->expr->range))
+            continue;
+        if (is_label(s, e))
+            continue;
+        if (!resolve_read(p, s, e, &ref)) {
+            qualify_shared(p, s, e);
+            continue;
+        }
+        const struct select_item *item = ref.scope == s ? item_of_column(p, s, &ref, &position) : NULL;
+        bool by_label = item && is_only_label(s, item);
+        if (item && !ref.column->value.plain_column && (by_label || position)) {
+            edits_replace(&p->edits, order->expr->range,
+                          by_label ? fragment_of(quoted_name(p->arena, label_of(item)))
+                                   : position_text(p, position));
+            p->flips++;
+        } else {
+            flip(p, &ref, order->expr->range);
+        }
+    }
+}
