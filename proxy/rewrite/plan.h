@@ -5,6 +5,7 @@
  *     labels.c       what result columns are called; GROUP BY, HAVING and ORDER BY
  *     read_flip.c    queries and expressions: references to old columns become the backward expression
  *     sargable.c     conditions and orders that an index on a new column serves
+ *     join.c         USING and NATURAL
  *     star.c         `*` in the table's old shape
  *     dual_write.c   what the writing files share: which columns a statement sets, what is to be added
  *     insert.c, update.c    the statements that write
@@ -87,13 +88,22 @@ struct source {
 };
 
 /* The tables that the names of one SELECT (or UPDATE …) may mean. */
+struct joined_name {
+    struct span name;
+    const struct source *owner;  /* the left side's: what the name alone means */
+    const struct source *hidden; /* the right side's */
+    bool by_condition;           /* the join was rewritten: the name alone would be ambiguous */
+    struct joined_name *next;
+};
+
 struct scope {
     struct source *first, *last;
     struct source *visible; /* while an ON clause is walked: the join's first table; else NULL */
     const struct scope *outer;
     const struct select *select; /* NULL in UPDATE and DELETE */
     const struct ctes *ctes;
-    bool joins_by_name; /* has NATURAL or USING */
+    bool joins_by_name;         /* has NATURAL or USING */
+    struct joined_name *joined; /* the columns that they compare, as far as they are known */
     bool in_having;
     bool assigns_first; /* INSERT: of its tables only the first one can be assigned to */
     bool orders_rows;   /* while an ORDER BY is walked that sorts the tables' rows, not groups */
@@ -186,6 +196,12 @@ bool resolve_column(struct plan *p, const struct scope *scope, const struct expr
  * server would call it ambiguous. For references that are not replaced. */
 void qualify_shared(struct plan *p, const struct scope *scope, const struct expr *e);
 
+/* Whether a join by name hides the source's column behind the left side's. */
+bool is_hidden(const struct scope *s, const struct source *source, struct span name);
+
+/* Whose column a name alone is that a join compared which is one by condition now; NULL: no such name. */
+const struct source *joined_owner(const struct scope *s, struct span name);
+
 /* Whether the application calls columns of several tables of the scope by this unqualified name. */
 bool is_ambiguous(struct plan *p, const struct scope *scope, const struct expr *e);
 
@@ -244,6 +260,13 @@ void walk_items(struct plan *p, struct scope *s, const struct select_item *items
 void walk_group(struct plan *p, struct scope *s, const struct order_item *item, bool rollup);
 void walk_having(struct plan *p, struct scope *s, const struct expr *e);
 void walk_order(struct plan *p, struct scope *s, const struct order_item *order);
+
+/* ---- join.c ---- */
+
+/* A join by USING or NATURAL of the tables from `left` up to `right` with those from `right` on: left as it
+ * is, made one by condition, or refused. */
+void join_by_condition(struct plan *p, struct scope *s, const struct table_ref *join, struct source *left,
+                       struct source *right);
 
 /* ---- star.c ---- */
 void expand_star(struct plan *p, const struct scope *s, const struct expr *star);

@@ -153,38 +153,6 @@ void walk_exprs(struct plan *p, const struct scope *s, const struct expr *list)
 
 /* ---- FROM ---- */
 
-static void check_using(struct plan *p, struct source *from, const struct name_list *using)
-{
-    for (; using; using = using->next)
-        for (struct source *s = from; s; s = s->next) {
-            struct column_ref ref;
-            if (!source_column(s, using->name.text, &ref))
-                continue;
-            touch(p, ref.rule, ref.column->name, false);
-            if (must_flip(&ref))
-                refuse_about(p, ref.rule, "USING joins by %.*s", ref.column->name, "join with ON");
-        }
-}
-
-/* NATURAL joins by every name that both sides have: none of them may be an old column that is flipped, and
- * no new column may take part. */
-static void check_natural(struct plan *p, struct source *from, struct source *right)
-{
-    bool on_right = false;
-    for (struct source *s = from; s; s = s->next) {
-        on_right = on_right || s == right;
-        for (uint32_t i = 0; i < s->rule_count; i++) {
-            const struct rule *r = s->rules[i];
-            struct source *other = on_right ? from : right, *end = on_right ? right : NULL;
-            for (; rule_flips(r) && other != end; other = other->next)
-                for (size_t k = 0; k < r->old_count; k++)
-                    if (source_has(p, other, r->old_columns[k].name) != HAS_NOT)
-                        refuse_about(p, r, "NATURAL JOIN may join by %.*s", r->old_columns[k].name,
-                                     "join with ON");
-        }
-    }
-}
-
 static void walk_ref(struct plan *p, struct scope *s, const struct table_ref *ref);
 
 static struct source *behind(const struct scope *s, struct source *last)
@@ -204,9 +172,8 @@ static void walk_join(struct plan *p, struct scope *s, const struct table_ref *j
     s->visible = left;
     walk_condition(p, s, join->on);
     s->visible = was;
-    check_using(p, left, join->using);
-    if (join->natural)
-        check_natural(p, left, right);
+    if (join->natural || join->using)
+        join_by_condition(p, s, join, left, right);
     for (struct source *o = left; o && join->join == JOIN_RIGHT && o != right; o = o->next)
         o->nullable = true;
     for (struct source *o = right; o && join->join == JOIN_LEFT; o = o->next)

@@ -279,6 +279,23 @@ struct candidates {
     unsigned certain, unsure, migrated, flipped;
 };
 
+bool is_hidden(const struct scope *s, const struct source *source, struct span name)
+{
+    for (const struct joined_name *n = s->joined; n; n = n->next)
+        if (n->hidden == source && span_ieq(n->name, name))
+            return true;
+    return false;
+}
+
+const struct source *joined_owner(const struct scope *s, struct span name)
+{
+    const struct source *owner = NULL;
+    for (const struct joined_name *n = s->joined; n; n = n->next)
+        if (n->by_condition && span_ieq(n->name, name))
+            owner = n->owner;
+    return owner;
+}
+
 static struct candidates candidates_in(struct plan *p, const struct scope *scope, struct span name,
                                        struct column_ref *out)
 {
@@ -286,6 +303,8 @@ static struct candidates candidates_in(struct plan *p, const struct scope *scope
     for (const struct source *s = first_visible(scope); s; s = s->next) {
         struct column_ref ref;
         enum knowledge k = source_has(p, s, name);
+        if (k == HAS && joined_owner(scope, name) && is_hidden(scope, s, name))
+            continue;
         c.certain += k == HAS;
         c.unsure += k == MAY_HAVE;
         if (k != HAS || !source_column(s, name, &ref))
@@ -320,10 +339,18 @@ static const struct source *earlier_owner(struct plan *p, const struct scope *sc
 
 void qualify_shared(struct plan *p, const struct scope *scope, const struct expr *e)
 {
-    if (name_given(&e->table) || !is_rule_column(p->rules, e->name.text))
+    bool is_candidate = is_rule_column(p->rules, e->name.text);
+    for (const struct scope *outer = scope; outer; outer = outer->outer)
+        is_candidate = is_candidate || outer->joined;
+    if (name_given(&e->table) || !is_candidate)
         return;
     for (; scope; scope = scope->outer) {
-        const struct source *owner = earlier_owner(p, scope, e->name.text);
+        struct column_ref ref;
+        const struct source *owner = joined_owner(scope, e->name.text);
+        if (owner && candidates_in(p, scope, e->name.text, &ref).certain > 1)
+            return; /* two joins compare it: ambiguous */
+        if (!owner && is_rule_column(p->rules, e->name.text))
+            owner = earlier_owner(p, scope, e->name.text);
         struct builder b = {.arena = p->arena};
         if (owner && owner->qualifier.len) {
             builder_add(&b, owner->qualifier);
