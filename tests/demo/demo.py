@@ -110,9 +110,10 @@ class Demo:
             answer = self.proxy.ctl(command, migration.name)
             self.slowest_flip = max(self.slowest_flip, answer["in_force_ms"])
             waited = answer["waited_for"]
-            self.timeline.say(command, f"{migration.name}: in force after {BOLD}{answer['in_force_ms']:.1f} ms{PLAIN}"
-                              f" (generation {answer['generation']}, waited for {waited} running statement"
-                              f"{'' if waited == 1 else 's'} or transaction{'' if waited == 1 else 's'})")
+            self.timeline.say(command, f"{migration.name}: in force after {BOLD}{answer['in_force_ms']:.2f} ms{PLAIN}"
+                              f" (generation {answer['generation']}), drained after {answer['drained_ms']:.2f} ms: "
+                              f"waited for {waited} running statement{'' if waited == 1 else 's'} or "
+                              f"transaction{'' if waited == 1 else 's'}")
         self.timeline.more(f"{DIM}{meaning}{PLAIN}")
 
     def backfill(self):
@@ -144,7 +145,7 @@ class Demo:
         self.table()
         good = not errors and not drift
         print(f"\n{GREEN if good else RED}{BOLD}statements failed: {errors}   rows that drift: {drift}   "
-              f"slowest flip: {self.slowest_flip:.1f} ms{PLAIN}")
+              f"slowest flip: in force after {self.slowest_flip:.2f} ms{PLAIN}")
         return 0 if good else 1
 
     # ---- the load, seen by the second ----
