@@ -89,7 +89,8 @@ struct select_item *p_select_items(struct parser *p)
         tail = &item->next;
         uint32_t off = p->tok.off;
         item->expr = p_at(p, '*') ? select_star(p) : p_expr(p);
-        if (p_accept_kw(p, KW_AS) || p_at(p, TOK_STRING) || p_at_alias(p))
+        bool star = item->expr->kind == EXPR_STAR; /* has no alias */
+        if (!star && (p_accept_kw(p, KW_AS) || p_at(p, TOK_STRING) || p_at_alias(p)))
             p_name_or_string(p, &item->alias);
         item->range = p_since(p, off);
     } while (p_accept(p, ','));
