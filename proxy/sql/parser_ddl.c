@@ -166,13 +166,19 @@ static void index_ddl(struct parser *p, struct stmt *s)
 }
 
 /* [IF …] names, for objects that share the tables' names. */
-static void table_like(struct parser *p, struct stmt *s, enum stmt_kind kind)
+static void object_names(struct parser *p, struct stmt *s)
 {
-    s->kind = kind;
+    s->kind = STMT_DDL_OTHER;
     p_advance(p);
     p_if_exists(p);
     p_add_tables(p, s);
     p_skip_rest(p);
+}
+
+static void drop_table(struct parser *p, struct stmt *s)
+{
+    object_names(p, s);
+    s->kind = STMT_DROP_TABLE;
 }
 
 static void database(struct parser *p, struct stmt *s)
@@ -183,48 +189,6 @@ static void database(struct parser *p, struct stmt *s)
     if (p_at_name(p))
         p_name(p, &s->name);
     p_skip_rest(p);
-}
-
-void p_create(struct parser *p, struct stmt *s)
-{
-    p_advance(p);
-    object_prefixes(p, s);
-    switch (p->kw) {
-    case KW_TABLE:
-        create_table(p, s);
-        break;
-    case KW_VIEW:
-        view(p, s);
-        break;
-    case KW_TRIGGER:
-        trigger(p, s);
-        break;
-    case KW_PROCEDURE:
-    case KW_FUNCTION:
-    case KW_EVENT:
-    case KW_PACKAGE:
-        routine(p, s);
-        break;
-    case KW_INDEX:
-        index_ddl(p, s);
-        break;
-    case KW_SEQUENCE:
-        table_like(p, s, STMT_DDL_OTHER);
-        break;
-    case KW_DATABASE:
-    case KW_SCHEMA:
-        database(p, s);
-        break;
-    case KW_USER:
-    case KW_ROLE:
-        s->kind = STMT_ADMIN;
-        p_skip_rest(p);
-        break;
-    default:
-        s->kind = STMT_DDL_OTHER;
-        p_skip_rest(p);
-        break;
-    }
 }
 
 /* The tables that ALTER TABLE names besides its own: RENAME [TO | AS] t, EXCHANGE PARTITION p WITH TABLE t.
@@ -255,77 +219,81 @@ static void alter_table(struct parser *p, struct stmt *s)
     }
 }
 
-void p_alter(struct parser *p, struct stmt *s)
+/* Accounts, roles and the server itself: no object of a database. */
+static void administration(struct parser *p, struct stmt *s)
 {
+    s->kind = STMT_ADMIN;
+    p_skip_rest(p);
+}
+
+static void drop_prepare(struct parser *p, struct stmt *s)
+{
+    s->kind = STMT_DEALLOCATE;
+    p_advance(p);
+    p_name(p, &s->name);
+}
+
+static void other_object(struct parser *p, struct stmt *s)
+{
+    s->kind = STMT_DDL_OTHER;
+    p_skip_rest(p);
+}
+
+typedef void (*object_parser)(struct parser *p, struct stmt *s);
+
+/* The kinds of objects, by the word that names them; where nothing is said, it is an object like any other.
+ */
+static const struct object_kind {
+    enum keyword kw;
+    object_parser create, alter, drop;
+} object_kinds[] = {
+    {KW_TABLE, create_table, alter_table, drop_table},
+    {KW_TABLES, NULL, NULL, drop_table},
+    {KW_VIEW, view, view, object_names},
+    {KW_SEQUENCE, object_names, object_names, object_names},
+    {KW_INDEX, index_ddl, NULL, index_ddl},
+    {KW_TRIGGER, trigger, NULL, NULL},
+    {KW_PROCEDURE, routine, routine, NULL},
+    {KW_FUNCTION, routine, routine, NULL},
+    {KW_EVENT, routine, routine, NULL},
+    {KW_PACKAGE, routine, NULL, NULL},
+    {KW_DATABASE, database, database, database},
+    {KW_SCHEMA, database, database, database},
+    {KW_USER, administration, administration, administration},
+    {KW_ROLE, administration, administration, administration},
+    {KW_INSTANCE, NULL, administration, NULL},
+    {KW_PREPARE, NULL, NULL, drop_prepare},
+};
+
+static const struct object_kind *object_kind(struct parser *p, struct stmt *s)
+{
+    static const struct object_kind other = {0};
     p_advance(p);
     object_prefixes(p, s);
-    switch (p->kw) {
-    case KW_TABLE:
-        alter_table(p, s);
-        break;
-    case KW_VIEW:
-        view(p, s);
-        break;
-    case KW_EVENT:
-    case KW_PROCEDURE:
-    case KW_FUNCTION:
-        routine(p, s);
-        break;
-    case KW_SEQUENCE:
-        table_like(p, s, STMT_DDL_OTHER);
-        break;
-    case KW_DATABASE:
-    case KW_SCHEMA:
-        database(p, s);
-        break;
-    case KW_USER:
-    case KW_ROLE:
-    case KW_INSTANCE:
-        s->kind = STMT_ADMIN;
-        p_skip_rest(p);
-        break;
-    default:
-        s->kind = STMT_DDL_OTHER;
-        p_skip_rest(p);
-        break;
-    }
+    for (size_t i = 0; i < sizeof object_kinds / sizeof object_kinds[0]; i++)
+        if (object_kinds[i].kw == p->kw)
+            return &object_kinds[i];
+    return &other;
+}
+
+static void parse_object(struct parser *p, struct stmt *s, object_parser parse)
+{
+    (parse ? parse : other_object)(p, s);
+}
+
+void p_create(struct parser *p, struct stmt *s)
+{
+    parse_object(p, s, object_kind(p, s)->create);
+}
+
+void p_alter(struct parser *p, struct stmt *s)
+{
+    parse_object(p, s, object_kind(p, s)->alter);
 }
 
 void p_drop(struct parser *p, struct stmt *s)
 {
-    p_advance(p);
-    object_prefixes(p, s);
-    switch (p->kw) {
-    case KW_TABLE:
-    case KW_TABLES:
-        table_like(p, s, STMT_DROP_TABLE);
-        break;
-    case KW_VIEW:
-    case KW_SEQUENCE:
-        table_like(p, s, STMT_DDL_OTHER);
-        break;
-    case KW_INDEX:
-        index_ddl(p, s);
-        break;
-    case KW_DATABASE:
-    case KW_SCHEMA:
-        database(p, s);
-        break;
-    case KW_PREPARE:
-        s->kind = STMT_DEALLOCATE;
-        p_advance(p);
-        p_name(p, &s->name);
-        break;
-    case KW_USER:
-    case KW_ROLE:
-        s->kind = STMT_ADMIN;
-        p_skip_rest(p);
-        break;
-    default:
-        s->kind = STMT_DDL_OTHER;
-        p_skip_rest(p);
-        break;
-    }
+    parse_object(p, s, object_kind(p, s)->drop);
 }
 
 /* RENAME TABLE a [WAIT n | NOWAIT] TO b, …: the tables are a, b, … */
