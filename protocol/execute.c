@@ -42,6 +42,11 @@ size_t execute_head_size(uint32_t params)
     return EXECUTE_FIXED + (params ? bitmap_size(params) + 1 + 2 * (size_t)params : 0);
 }
 
+size_t bulk_head_size(uint32_t params)
+{
+    return BULK_FIXED + 2 * (size_t)params;
+}
+
 const unsigned char *execute_types(struct span payload, uint32_t params)
 {
     size_t at = EXECUTE_FIXED + bitmap_size(params);
@@ -52,8 +57,7 @@ const unsigned char *execute_types(struct span payload, uint32_t params)
 
 const unsigned char *bulk_types(struct span payload, uint32_t params)
 {
-    if (params == 0 || payload.len < BULK_FIXED + 2 * (size_t)params ||
-        !(get_u16(payload.ptr + 5) & BULK_SEND_TYPES))
+    if (params == 0 || payload.len < bulk_head_size(params) || !(get_u16(payload.ptr + 5) & BULK_SEND_TYPES))
         return NULL;
     return (const unsigned char *)payload.ptr + BULK_FIXED;
 }

@@ -14,8 +14,9 @@
 #define BULK_FIXED      7   /* bytes before types and rows */
 #define BULK_SEND_TYPES 128 /* the flag: types follow */
 
-/* How many bytes from the command byte on must be there to see the types: of an EXECUTE with `params`. */
+/* How many bytes from the command byte on must be there to see the types, with `params` parameters. */
 size_t execute_head_size(uint32_t params);
+size_t bulk_head_size(uint32_t params);
 
 /* The types in an EXECUTE's payload (2 * params bytes), of which at least the head is given; NULL: they were
  * not sent, or there are none. */

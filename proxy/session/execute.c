@@ -91,9 +91,17 @@ static void begin_execution(struct session *s, struct statement *st)
         s->pending = &st->changes;
 }
 
-/* Sends the packet put together anew; `build` is the command's. */
+/* What differs between an execution and a bulk execution. */
+struct execution {
+    size_t (*head_size)(uint32_t params); /* up to the end of the types */
+    const unsigned char *(*types)(struct span payload, uint32_t params);
+    bool (*build)(struct span payload, const struct execute_map *m, struct buf *out);
+    bool again; /* kept until its answer comes, to be tried once more */
+};
+
+/* Sends the packet put together anew. */
 static size_t send_built(struct session *s, struct statement *st, char *bytes, size_t len,
-                         bool (*build)(struct span, const struct execute_map *, struct buf *))
+                         const struct execution *e)
 {
     struct gathered g;
     if (!command_gather(s, bytes, len, &g)) {
@@ -104,9 +112,8 @@ static size_t send_built(struct session *s, struct statement *st, char *bytes, s
         return 0;
     struct buf out = BUF_INIT;
     struct execute_map m = map_of(st);
-    const unsigned char *types = g.payload.ptr[0] == COM_STMT_EXECUTE ? execute_types(g.payload, st->params)
-                                                                      : bulk_types(g.payload, st->params);
-    if (build(g.payload, &m, &out)) {
+    const unsigned char *types = e->types(g.payload, st->params);
+    if (e->build(g.payload, &m, &out)) {
         if (types)
             statement_bind(st, types);
         struct span head = {buf_ptr(&out), 1}, body = {buf_ptr(&out) + 1, buf_len(&out) - 1};
@@ -165,7 +172,7 @@ static size_t send_patched(struct session *s, struct statement *st, char *bytes,
     return s->joined ? send_joined(s, bytes, len) : command_forward(s, bytes, len);
 }
 
-size_t execute_begin(struct session *s, char *bytes, size_t len)
+static size_t execution_begin(struct session *s, char *bytes, size_t len, const struct execution *e)
 {
     struct statement *st;
     size_t used;
@@ -173,17 +180,18 @@ size_t execute_begin(struct session *s, char *bytes, size_t len)
         return 0;
     if (!st)
         return command_forward(s, bytes, len);
-    size_t head = execute_head_size(st->params), n = get_u24(bytes);
+    size_t head = e->head_size(st->params), n = get_u24(bytes);
     struct span payload = {bytes + PACKET_HEADER, len - PACKET_HEADER < n ? len - PACKET_HEADER : n};
     if (payload.len < n && payload.len < head)
         return 0;
     if (statement_stale(s, st) && !renewed(s, st, bytes, len, true, &used))
         return used;
     session_pin(s);
-    keep_again(s, bytes, len);
-    const unsigned char *types = execute_types(payload, st->params);
+    if (e->again)
+        keep_again(s, bytes, len);
+    const unsigned char *types = e->types(payload, st->params);
     if (st->map || (st->params > 0 && !types && !st->types_sent && st->types_known))
-        return send_built(s, st, bytes, len, execute_build);
+        return send_built(s, st, bytes, len, e);
     if (types && !statement_bind(st, types)) {
         session_fail(s, "out of memory");
         return 0;
@@ -191,29 +199,16 @@ size_t execute_begin(struct session *s, char *bytes, size_t len)
     return send_patched(s, st, bytes, len);
 }
 
+size_t execute_begin(struct session *s, char *bytes, size_t len)
+{
+    static const struct execution execute = {execute_head_size, execute_types, execute_build, true};
+    return execution_begin(s, bytes, len, &execute);
+}
+
 size_t bulk_begin(struct session *s, char *bytes, size_t len)
 {
-    struct statement *st;
-    size_t used;
-    if (!named(s, bytes, len, &st))
-        return 0;
-    if (!st)
-        return command_forward(s, bytes, len);
-    size_t head = BULK_FIXED + 2 * (size_t)st->params, n = get_u24(bytes);
-    struct span payload = {bytes + PACKET_HEADER, len - PACKET_HEADER < n ? len - PACKET_HEADER : n};
-    if (payload.len < n && payload.len < head)
-        return 0;
-    if (statement_stale(s, st) && !renewed(s, st, bytes, len, true, &used))
-        return used;
-    session_pin(s);
-    const unsigned char *types = bulk_types(payload, st->params);
-    if (st->map || (st->params > 0 && !types && !st->types_sent && st->types_known))
-        return send_built(s, st, bytes, len, bulk_build);
-    if (types && !statement_bind(st, types)) {
-        session_fail(s, "out of memory");
-        return 0;
-    }
-    return send_patched(s, st, bytes, len);
+    static const struct execution bulk = {bulk_head_size, bulk_types, bulk_build, false};
+    return execution_begin(s, bytes, len, &bulk);
 }
 
 /* ---- long data ---- */
