@@ -40,8 +40,9 @@ UNIT_HELP := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 CLIENT_SRC := $(wildcard tests/e2e/clients/*.c)
 BENCH_SRC := $(wildcard tests/bench/*.c)
-ALL_SRC  := $(LIB_SRC) $(CTL_SRC) $(MAIN_SRC) $(UNIT_SRC) $(UNIT_HELP) $(FUZZ_SRC) $(CLIENT_SRC) $(BENCH_SRC)
-ALL_HDR  := $(wildcard $(addsuffix /*.h,$(FLOORS) proxy proxy/ctl tests/unit tests/fuzz tests/e2e/clients))
+FIXTURE_SRC := $(wildcard tests/fixtures/*.c)
+ALL_SRC  := $(LIB_SRC) $(CTL_SRC) $(MAIN_SRC) $(UNIT_SRC) $(UNIT_HELP) $(FUZZ_SRC) $(CLIENT_SRC) $(BENCH_SRC) $(FIXTURE_SRC)
+ALL_HDR  := $(wildcard $(addsuffix /*.h,$(FLOORS) proxy proxy/ctl tests/unit tests/fuzz tests/fixtures tests/e2e/clients))
 # `make V=1` shows the commands, `make -s` nothing.
 Q        := $(if $(V),,@)
 SILENT   := $(findstring s,$(firstword -$(MAKEFLAGS)))
@@ -101,7 +102,7 @@ sql-suite: ## how much of the SQL in MariaDB's own test suite is parsed and rewr
 bench-sql: $(B)/bench/bench_sql ## what the SQL front end costs: nanoseconds a statement, MB/s
 	@$<
 
-$(B)/bench/%: $(B)/obj/tests/bench/%.o $(B)/libcrossfade.a
+$(B)/bench/%: $(B)/obj/tests/bench/%.o $(call obj,$(FIXTURE_SRC)) $(B)/libcrossfade.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(OPT) -o $@ $^ $(ALLLIBS)
@@ -146,17 +147,18 @@ print-%:
 	@echo $($*)
 
 FUZZ_SECONDS ?= 60
-fuzz: ## every fuzz target for FUZZ_SECONDS (60) each, over its corpus
+FUZZ_B := $(if $(filter file,$(origin B)),build/fuzz,$(B))
+fuzz: ## FUZZ_TARGETS (parser …; all) for FUZZ_SECONDS (60) each over its corpus, FUZZ_JOBS (2) side by side
 	@$(MAKE) --no-print-directory FLAVOUR=fuzz fuzz-build
-	@tests/tools/fuzz.sh run $(FUZZ_SECONDS)
+	@B=$(FUZZ_B) tests/tools/fuzz.sh run $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 fuzz-replay: ## every fuzz target once over its corpus
 	@$(MAKE) --no-print-directory FLAVOUR=fuzz fuzz-build
-	@tests/tools/fuzz.sh replay
+	@B=$(FUZZ_B) tests/tools/fuzz.sh replay $(FUZZ_TARGETS)
 
 fuzz-build: $(FUZZ_BIN)
 
-$(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/libcrossfade.a
+$(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(call obj,$(FIXTURE_SRC)) $(B)/libcrossfade.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(OPT) -fsanitize=fuzzer -o $@ $^ $(ALLLIBS)

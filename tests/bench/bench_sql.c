@@ -12,42 +12,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "proxy/rewrite/rewrite.h"
-#include "proxy/rewrite/schema.h"
+#include "tests/fixtures/shop.h"
 
 enum { ROUNDS = 60, ROUND_NS = 4000000, LARGE = 1 << 20 };
-
-static const char schema[] =
-    "CREATE TABLE users (id INT NOT NULL PRIMARY KEY, fullname VARCHAR(100), email VARCHAR(100) NOT NULL,"
-    " visits INT, first_name VARCHAR(100) INVISIBLE, last_name VARCHAR(100) INVISIBLE) CHARSET=utf8mb4;"
-    "CREATE TABLE orders (id INT NOT NULL PRIMARY KEY, user_id INT, amount DECIMAL(10,2), note VARCHAR(60),"
-    " cents BIGINT INVISIBLE) CHARSET=utf8mb4";
-
-static struct config_column columns[] = {
-    {"fullname", "CONCAT(first_name, IF(last_name = '', '', CONCAT(' ', last_name)))", NULL, 1},
-    {"first_name", "SUBSTRING_INDEX(fullname, ' ', 1)", NULL, 1},
-    {"last_name", "IF(LOCATE(' ', fullname), SUBSTRING(fullname, LOCATE(' ', fullname) + 1), '')", NULL, 1},
-    {"amount", "CAST(cents / 100 AS DECIMAL(10,2))", NULL, 1},
-    {"cents", "amount * 100", NULL, 1},
-};
-
-static struct config_migration migrations[] = {
-    {.name = "users_name",
-     .db = "shop",
-     .table = "users",
-     .old_columns = columns,
-     .old_count = 1,
-     .new_columns = columns + 1,
-     .new_count = 2},
-    {.name = "orders_amount",
-     .db = "shop",
-     .table = "orders",
-     .old_columns = columns + 3,
-     .old_count = 1,
-     .new_columns = columns + 4,
-     .new_count = 1},
-};
-enum { MIGRATIONS = sizeof migrations / sizeof migrations[0] };
 
 struct bench {
     const char *name, *what;
@@ -107,30 +74,10 @@ static const struct bench benches[] = {
      .mbs = 300},
 };
 
-static struct rules *rules_of[PHASE_DONE];
-
 static void die(const char *what, const char *why)
 {
     fprintf(stderr, "bench_sql: %s: %s\n", what, why ? why : "failed");
     exit(1);
-}
-
-static void set_up(const struct sql_dialect *dialect)
-{
-    struct catalog *c = catalog_new();
-    char error[256];
-    if (!schema_read(c, dialect, span_of(schema), SPAN("shop"), error, sizeof error) ||
-        !catalog_finish(c, false))
-        die("the schema", error);
-    for (int phase = PHASE_EXPAND; phase < PHASE_DONE; phase++) {
-        struct rule_input inputs[MIGRATIONS];
-        for (size_t i = 0; i < MIGRATIONS; i++)
-            inputs[i] = (struct rule_input){&migrations[i], (enum phase)phase,
-                                            phase >= PHASE_CUTOVER ? SIDE_NEW : SIDE_OLD, NULL};
-        rules_of[phase] = rules_build(inputs, MIGRATIONS, c, false, true, 101100, error, sizeof error);
-        if (!rules_of[phase])
-            die("the rules", error);
-    }
 }
 
 static struct span text_of(const struct bench *b)
@@ -192,18 +139,16 @@ static double measure(const struct bench *b, struct arena *arena, const struct r
 
 int main(int argc, char **argv)
 {
-    const struct sql_dialect dialect = {.mariadb = true, .version = 101100};
     struct arena *arena = arena_new((size_t)64 << 20);
     bool found = argc < 2;
     if (!arena)
         die("memory", NULL);
-    set_up(&dialect);
     if (found)
         printf("%-16s %-36s %9s %11s %9s  %s\n", "case", "", "bytes", "ns", "MB/s", "goal");
     for (size_t i = 0; i < sizeof benches / sizeof benches[0]; i++) {
         const struct bench *b = &benches[i];
         const struct rewrite_session s = {
-            .rules = rules_of[b->phase], .database = SPAN("shop"), .dialect = dialect};
+            .rules = shop_rules(b->phase), .database = SPAN("shop"), .dialect = shop_dialect};
         if (argc > 1) {
             if (strcmp(b->name, argv[1]) != 0)
                 continue;

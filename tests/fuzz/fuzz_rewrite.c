@@ -11,94 +11,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "proxy/rewrite/rewrite.h"
-#include "proxy/rewrite/schema.h"
 #include "proxy/sql/lexer.h"
+#include "tests/fixtures/shop.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define CHECK(condition) ((condition) ? (void)0 : fail(#condition, text, &r))
 
-static const char schema[] =
-    "CREATE TABLE users (id INT NOT NULL PRIMARY KEY, fullname VARCHAR(50), email VARCHAR(50) NOT NULL,"
-    " first_name VARCHAR(50) INVISIBLE, last_name VARCHAR(50) INVISIBLE) CHARSET=utf8mb4;"
-    "CREATE TABLE orders (id INT NOT NULL PRIMARY KEY, user_id INT, amount DECIMAL(10,2), note VARCHAR(9), "
-    "cents BIGINT);"
-    "CREATE TABLE items (id INT NOT NULL, title VARCHAR(50) DEFAULT (UUID()), width INT, height INT,"
-    " label VARCHAR(50) INVISIBLE, size VARCHAR(50) INVISIBLE) CHARSET=utf8mb4;"
-    "CREATE TABLE staging (id INT NOT NULL PRIMARY KEY, name VARCHAR(50), total DECIMAL(12,3)) "
-    "CHARSET=utf8mb4";
-
-static struct config_column columns[] = {
-    {"fullname", "CONCAT(first_name, last_name)", NULL, 1},
-    {"first_name", "LEFT(fullname, LOCATE(' ', fullname))", NULL, 1},
-    {"last_name", "MID(fullname, LOCATE(' ', fullname) + 1)", NULL, 1},
-    {"amount", "CAST(cents / 100 AS DECIMAL(10,2))", NULL, 1},
-    {"cents", "amount * 100", NULL, 1},
-    {"title", "label", NULL, 1},
-    {"label", "title", NULL, 1},
-    {"width", "SUBSTRING_INDEX(size, 'x', 1)", NULL, 1},
-    {"height", "SUBSTRING_INDEX(size, 'x', -1)", NULL, 1},
-    {"size", "CONCAT(width, 'x', height)", NULL, 1},
-};
-
-static struct config_migration migrations[] = {
-    {.name = "names",
-     .db = "shop",
-     .table = "users",
-     .old_columns = columns,
-     .old_count = 1,
-     .new_columns = columns + 1,
-     .new_count = 2,
-     .invertible = true},
-    {.name = "money",
-     .db = "shop",
-     .table = "orders",
-     .old_columns = columns + 3,
-     .old_count = 1,
-     .new_columns = columns + 4,
-     .new_count = 1,
-     .invertible = true,
-     .monotonic = true},
-    {.name = "titles",
-     .db = "shop",
-     .table = "items",
-     .old_columns = columns + 5,
-     .old_count = 1,
-     .new_columns = columns + 6,
-     .new_count = 1},
-    {.name = "sizes",
-     .db = "shop",
-     .table = "items",
-     .old_columns = columns + 7,
-     .old_count = 2,
-     .new_columns = columns + 9,
-     .new_count = 1},
-};
-enum { MIGRATIONS = sizeof migrations / sizeof migrations[0] };
-
-static struct rules *rules_of[PHASE_DONE];
 static struct arena *arena, *second;
 
 static void set_up(void)
 {
-    const struct sql_dialect dialect = {.mariadb = true, .version = 101100};
-    struct catalog *c = catalog_new();
-    char error[256];
     arena = arena_new((size_t)64 << 20);
     second = arena_new((size_t)64 << 20);
-    if (!schema_read(c, &dialect, span_of(schema), SPAN("shop"), error, sizeof error) ||
-        !catalog_finish(c, false))
+    if (!arena || !second)
         abort();
-    for (int phase = PHASE_EXPAND; phase < PHASE_DONE; phase++) {
-        struct rule_input inputs[MIGRATIONS];
-        for (size_t i = 0; i < MIGRATIONS; i++)
-            inputs[i] = (struct rule_input){&migrations[i], (enum phase)phase,
-                                            phase >= PHASE_CUTOVER ? SIDE_NEW : SIDE_OLD, NULL};
-        rules_of[phase] = rules_build(inputs, MIGRATIONS, c, false, true, 101100, error, sizeof error);
-        if (!rules_of[phase])
-            abort();
-    }
 }
 
 static void fail(const char *what, struct span text, const struct rewrite_result *r)
@@ -169,10 +96,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                        SQL_HIGH_NOT_PRECEDENCE | SQL_SIMULTANEOUS);
     enum phase phase = (enum phase)(data[0] & 3);
     struct span text = {(const char *)data + 1, size - 1};
-    struct rewrite_session s = {.rules = rules_of[phase],
-                                .database = SPAN("shop"),
-                                .want_parts = true,
-                                .dialect = {.modes = modes, .mariadb = true, .version = 101100}};
+    struct rewrite_session s = {
+        .rules = shop_rules(phase), .database = SPAN("shop"), .want_parts = true, .dialect = shop_dialect};
+    s.dialect.modes = modes;
     struct rewrite_result r;
     arena_reset(arena);
     arena_reset(second);
