@@ -304,8 +304,10 @@ void walk_having(struct plan *p, struct scope *s, const struct expr *e)
         s->in_having = false;
         return;
     }
-    if (e->kind == EXPR_DEFAULT_OF || e->kind == EXPR_MATCH || (e->kind == EXPR_OP && e->op == OP_JSON)) {
+    if (e->kind == EXPR_DEFAULT_OF || e->kind == EXPR_MATCH || is_json_path(e)) {
+        s->in_having = is_json_path(e) && flips_to_expression(p, s, e->args);
         walk_expr(p, s, e);
+        s->in_having = false;
         return;
     }
     for (const struct expr *a = e->args; a; a = a->next)

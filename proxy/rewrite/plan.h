@@ -237,6 +237,15 @@ struct fragment flipped_text(struct plan *p, const struct column_ref *ref);
 /* Whether the reference, read where it stands, has to come from the new columns. */
 bool must_flip(const struct column_ref *ref);
 
+/* Whether `e` is a column that becomes something else than a column. */
+bool flips_to_expression(struct plan *p, const struct scope *s, const struct expr *e);
+
+/* column -> path, column ->> path */
+static inline bool is_json_path(const struct expr *e)
+{
+    return e->kind == EXPR_OP && (e->op == OP_JSON || e->op == OP_JSON_TEXT);
+}
+
 /* ---- sargable.c ---- */
 
 /* Walks a condition of which only matters whether it is true (WHERE, ON): as walk_expr(), and comparisons

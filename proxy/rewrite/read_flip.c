@@ -76,16 +76,43 @@ static void walk_column(struct plan *p, const struct scope *s, const struct expr
         qualify_shared(p, s, e);
 }
 
-/* The operands of MATCH, and the left of -> and ->>, must stay columns. */
-static void walk_column_only(struct plan *p, const struct scope *s, const struct expr *e, const char *where)
+bool flips_to_expression(struct plan *p, const struct scope *s, const struct expr *e)
+{
+    struct column_ref ref;
+    return e->kind == EXPR_COLUMN && resolve_column(p, s, e, &ref) && must_flip(&ref) &&
+           !ref.column->value.plain_column;
+}
+
+/* The operands of MATCH must stay columns. */
+static void walk_match(struct plan *p, const struct scope *s, const struct expr *e)
 {
     for (const struct expr *a = e->args; a; a = a->next) {
         struct column_ref ref;
-        if (a->kind == EXPR_COLUMN && resolve_column(p, s, a, &ref) && must_flip(&ref) &&
-            !ref.column->value.plain_column)
-            refuse_about(p, ref.rule, where, ref.column->name, "use the new columns in this place");
+        if (flips_to_expression(p, s, a) && resolve_column(p, s, a, &ref))
+            refuse_about(p, ref.rule, "MATCH reads %.*s, and a full-text index is on a column",
+                         ref.column->name, "use the new columns in this place");
         walk_node(p, s, a);
     }
+}
+
+/* column -> path and column ->> path, whose left side is a column in the grammar: an expression takes the
+ * functions that they are short for (MySQL 8.4, 14.17.3). */
+static void walk_json(struct plan *p, const struct scope *s, const struct expr *e)
+{
+    const struct expr *column = e->args, *path = column->next;
+    struct column_ref ref;
+    if (path && flips_to_expression(p, s, column) && resolve_column(p, s, column, &ref)) {
+        bool text = e->op == OP_JSON_TEXT;
+        struct range sign = {range_end(column->range), path->range.off - range_end(column->range)};
+        if (memmem(p->text.ptr + sign.off, sign.len, "/*", 2))
+            refuse_about(p, ref.rule, "a comment stands between %.*s and the operator -> behind it",
+                         ref.column->name, "write JSON_EXTRACT(), or leave the comment out");
+        edits_insert(&p->edits, e->range.off,
+                     fragment_of(text ? SPAN("JSON_UNQUOTE(JSON_EXTRACT(") : SPAN("JSON_EXTRACT(")));
+        edits_replace(&p->edits, sign, fragment_of(SPAN(", ")));
+        edits_insert(&p->edits, range_end(e->range), fragment_of(text ? SPAN("))") : SPAN(")")));
+    }
+    walk_exprs(p, s, e->args);
 }
 
 /* DEFAULT(c) and VALUES(c) speak of the column itself, never of its value in a row. */
@@ -125,13 +152,13 @@ static void walk_node(struct plan *p, const struct scope *s, const struct expr *
         touch_operands(p, s, e);
         return;
     case EXPR_MATCH:
-        walk_column_only(p, s, e, "MATCH reads %.*s, and a full-text index is on a column");
+        walk_match(p, s, e);
         return;
     default:
         break;
     }
-    if (e->kind == EXPR_OP && e->op == OP_JSON)
-        walk_column_only(p, s, e, "the operator -> reads %.*s and takes a column only");
+    if (is_json_path(e))
+        walk_json(p, s, e);
     else
         walk_exprs(p, s, e->args);
     walk_exprs(p, s, e->window);
@@ -280,13 +307,18 @@ static struct scope *walk_select(struct plan *p, const struct query *q, const st
     return s;
 }
 
-/* TABLE t is SELECT * FROM t. */
-static void walk_table_body(struct plan *p, const struct query_body *body, const struct ctes *ctes)
+/* TABLE t is SELECT * FROM t, and becomes a SELECT where that star has to be written out. */
+static struct scope *walk_table_body(struct plan *p, const struct query *q, const struct query_body *body,
+                                     const struct scope *outer, const struct ctes *ctes, bool exists)
 {
-    struct source *s = source_of_table(p, &body->table, NULL, ctes);
-    for (uint32_t i = 0; i < s->rule_count; i++)
-        if (star_reshapes(p, s))
-            refuse(p, s->rules[i], "TABLE cannot show the table in its old shape", "use SELECT");
+    struct range word = body->select->items->range;
+    bool reshape = !exists && star_reshapes(p, source_of_table(p, &body->table, NULL, ctes));
+    if (reshape)
+        edits_insert(&p->edits, word.off, fragment_of(SPAN("SELECT ")));
+    struct scope *s = walk_select(p, q, body->select, outer, ctes, exists);
+    if (reshape)
+        edits_insert(&p->edits, range_end(word), fragment_of(SPAN(" FROM")));
+    return s;
 }
 
 static struct scope *walk_body(struct plan *p, const struct query *q, const struct query_body *body,
@@ -302,8 +334,7 @@ static struct scope *walk_body(struct plan *p, const struct query *q, const stru
         walk_exprs(p, empty, body->rows);
         return NULL;
     case BODY_TABLE:
-        walk_table_body(p, body, ctes);
-        return NULL;
+        return walk_table_body(p, q, body, outer, ctes, exists);
     case BODY_SETOP: /* a long chain leans to the left: no recursion along it */
         for (; body->kind == BODY_SETOP; body = body->left)
             walk_body(p, NULL, body->right, outer, ctes, false);

@@ -116,10 +116,11 @@ enum expr_op {
     OP_MINUS,
     OP_MUL,
     OP_DIV,
-    OP_NEGATE,   /* unary - */
-    OP_POSITIVE, /* unary + */
-    OP_COLLATE,  /* e COLLATE name, BINARY e */
-    OP_JSON,     /* column -> path, column ->> path */
+    OP_NEGATE,    /* unary - */
+    OP_POSITIVE,  /* unary + */
+    OP_COLLATE,   /* e COLLATE name, BINARY e */
+    OP_JSON,      /* column -> path */
+    OP_JSON_TEXT, /* column ->> path */
 };
 
 struct expr {
@@ -232,7 +233,7 @@ enum query_body_kind {
 struct query_body {
     enum query_body_kind kind;
     struct range range;
-    struct select *select;
+    struct select *select;   /* BODY_TABLE: what it stands for, SELECT * FROM t; its star is the word TABLE */
     struct expr *rows;       /* BODY_VALUES: EXPR_ROW list */
     struct table_name table; /* BODY_TABLE */
     struct query_body *left, *right;

@@ -337,7 +337,7 @@ static struct expr *postfix(struct parser *p, struct expr *e)
             if (!p_accept_kw(p, KW_BINARY) && !p_accept_kw(p, KW_DEFAULT))
                 p_name_or_string(p, &collation);
         } else if (p_at(p, TOK_ARROW) || p_at(p, TOK_ARROW2)) {
-            e = op_over(p, OP_JSON, e, &t);
+            e = op_over(p, p_at(p, TOK_ARROW) ? OP_JSON : OP_JSON_TEXT, e, &t);
             p_advance(p);
             p_operand(p, &t, p_primary(p));
         } else {

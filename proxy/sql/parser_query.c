@@ -206,6 +206,29 @@ static struct expr *value_rows(struct parser *p)
     return first;
 }
 
+/* TABLE t, which is SELECT * FROM t. */
+static void table_body(struct parser *p, struct query_body *b)
+{
+    struct select *select = p_new(p, struct select);
+    struct select_item *item = p_new(p, struct select_item);
+    struct table_ref *from = p_new(p, struct table_ref);
+    uint32_t off = p->tok.off;
+    item->expr = p_expr_new(p, EXPR_STAR);
+    p_advance(p);
+    p_expr_done(p, item->expr);
+    p_table_name(p, &b->table);
+    from->kind = TABLE_NAMED;
+    from->name = b->table;
+    from->range = b->table.range;
+    item->range = item->expr->range;
+    *select = (struct select){.range = p_since(p, off),
+                              .items = item,
+                              .items_range = item->range,
+                              .from = from,
+                              .from_range = from->range};
+    b->select = select;
+}
+
 /* What a set operator joins. */
 static struct query_body *operand(struct parser *p)
 {
@@ -222,8 +245,7 @@ static struct query_body *operand(struct parser *p)
         break;
     case KW_TABLE:
         b->kind = BODY_TABLE;
-        p_advance(p);
-        p_table_name(p, &b->table);
+        table_body(p, b);
         break;
     default:
         b->kind = BODY_PAREN;

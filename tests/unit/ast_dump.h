@@ -40,7 +40,7 @@ static const char *op_name(const struct expr *e)
         [OP_MINUS] = "-",      [OP_MUL] = "*",
         [OP_DIV] = "/",        [OP_NEGATE] = "neg",
         [OP_POSITIVE] = "pos", [OP_COLLATE] = "collate",
-        [OP_JSON] = "json",
+        [OP_JSON] = "json",    [OP_JSON_TEXT] = "json_text",
     };
     return names[e->op];
 }

@@ -29,7 +29,7 @@ static const struct tree_case operators[] = {
     {"DO a COLLATE utf8mb4_bin = BINARY b, -a COLLATE x",
      "(do (exprs (= (collate a) (collate b)) (neg (collate a))))"},
     {"DO a -> '$.x' = b ->> '$.y', 2 MEMBER OF (c)",
-     "(do (exprs (= (json a '$.x') (json b '$.y')) (op 2 (paren c))))"},
+     "(do (exprs (= (json a '$.x') (json_text b '$.y')) (op 2 (paren c))))"},
     {"DO a || b && c", "(do (exprs (|| a (and b c))))"},
     {"DO @a := b + 1, @`x y` := @'z' := 2", "(do (exprs (:= @a (+ b 1)) (:= @`x y` (:= @'z' 2))))"},
     {"DO a + INTERVAL 1 DAY, INTERVAL (b) MINUTE_SECOND + c, INTERVAL(1, 2, 3)",
