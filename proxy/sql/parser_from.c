@@ -13,7 +13,7 @@ static struct table_ref *ref_new(struct parser *p, enum table_ref_kind kind)
 static void alias(struct parser *p, struct table_ref *r)
 {
     if (p_accept_kw(p, KW_AS) || p_accept(p, '=') || p_at_alias(p))
-        p_name_or_string(p, &r->alias);
+        p_name(p, &r->alias);
 }
 
 /* FOR SYSTEM_TIME AS OF e | BETWEEN a AND b | FROM a TO b | ALL; FOR PORTION OF period FROM a TO b */

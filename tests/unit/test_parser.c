@@ -24,6 +24,8 @@ static void test_errors(void **state)
         {"SELECT a b c", "c"},
         {"SELECT select", "select"},
         {"SELECT a FROM t ORDER a", "a"},
+        {"SELECT a FROM t AS 'b'", "'b'"},
+        {"SELECT a FROM t = 'b'", "'b'"},
         {"SELECT CASE END", ""},
         {"SELECT EXISTS (1)", ""},
         {"SELECT a.b.c.d", "d"},
