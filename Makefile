@@ -23,7 +23,7 @@ OPT_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-
 OPT_tsan    := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 OPT_fuzz    := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 OPT     := $(OPT_$(FLAVOUR))
-PKGS     = libmariadb libevent libevent_pthreads libcjson
+PKGS     = libmariadb libevent libevent_pthreads libcjson libssl libcrypto
 PKGCFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKGLIBS   = $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 VERSION := 0.1.0
@@ -52,7 +52,7 @@ UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
 CLIENT_BIN := $(patsubst tests/e2e/clients/%.c,$(B)/clients/%,$(CLIENT_SRC))
 
-.PHONY: all check demo bench bench-sql sql-suite install clean help unit golden e2e clients asan tsan lint format format-check \
+.PHONY: all check check-servers demo bench bench-sql sql-suite install clean help unit golden e2e clients asan tsan lint format format-check \
         fuzz fuzz-build fuzz-replay toolchain
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -83,6 +83,10 @@ toolchain:
 check: ## everything that must hold, in under ten minutes
 	@tests/tools/deps.sh check
 	@tests/tools/check.sh
+
+check-servers: ## the end-to-end tests on MariaDB 10.11, MariaDB 11.8 and MySQL 9.7 (needs root or sudo)
+	@tests/tools/deps.sh servers
+	@CHECK="build_release e2e_release e2e_mariadb_11_8 e2e_mysql_9_7" tests/tools/check.sh
 
 demo: ## a live migration under load, told as a timeline (KEEP=1 leaves it running)
 	@tests/tools/deps.sh demo

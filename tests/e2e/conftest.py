@@ -13,11 +13,21 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from harness import Proxy, Server, Twin, shop  # noqa: E402
+from harness import Proxy, Server, Twin, lines, shop  # noqa: E402
 
 numbers = itertools.count(1)
 
 SHOP_TABLES = {"users": ["id", "email", "fullname", "visits"], "orders": ["id", "user_id", "amount", "note"]}
+
+
+def pytest_collection_modifyitems(items):
+    """Skips what holds for the other family of servers alone, with the reason that the test gives."""
+    family = lines.chosen().family
+    for item in items:
+        for mark in item.iter_markers("only"):
+            (wanted,), reason = mark.args, mark.kwargs["reason"]
+            if wanted != family:
+                item.add_marker(pytest.mark.skip(reason=f"{wanted} alone: {reason}"))
 
 
 @pytest.fixture(scope="session")

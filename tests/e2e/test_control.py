@@ -10,7 +10,7 @@ import time
 import pymysql
 import pytest
 
-from harness import CtlError, Migration, Proxy, Server, shop, wait_until
+from harness import CtlError, Migration, Proxy, Server, numbers, shop, wait_until
 from harness.server import CONTROL_USER
 
 DOUBLE = {"forward": {"new": "old * 2"}, "backward": {"old": "new DIV 2"}, "types": {"new": "BIGINT"}}
@@ -244,7 +244,7 @@ KEYS = {
 def test_keys_of_every_kind(server, proxy, database, key):
     schema, values = KEYS[key]
     name, one = prepared(server, proxy, database, f"{schema}, old INT",
-                         f"INSERT INTO t SELECT {values}, seq FROM seq_1_to_3000")
+                         f"INSERT INTO t SELECT {values}, seq FROM {numbers(3000)}")
     one.ctl("dual-write", "m")
     answer = one.ctl("backfill", "m")
     assert (answer["state"], answer["rows"], answer["changed"]) == ("complete", 3000, 3000)
@@ -288,7 +288,7 @@ TYPES = [
 def test_types_verify_as_they_are_stored(server, proxy, database, case):
     old, new, forward, backward, values = case
     _, one = prepared(server, proxy, database, f"id INT PRIMARY KEY, old {old}",
-                      f"INSERT INTO t SELECT seq, {values} FROM seq_1_to_300; INSERT INTO t VALUES (301, NULL)",
+                      f"INSERT INTO t SELECT seq, {values} FROM {numbers(300)}; INSERT INTO t VALUES (301, NULL)",
                       types={"new": new}, forward={"new": forward}, backward={"old": backward})
     one.ctl("dual-write", "m")
     one.ctl("backfill", "m")
@@ -299,7 +299,7 @@ def test_types_verify_as_they_are_stored(server, proxy, database, case):
 
 def test_a_way_back_that_fails_is_listed(server, proxy, database):
     _, one = prepared(server, proxy, database, "id INT PRIMARY KEY, old INT",
-                      "INSERT INTO t SELECT seq, seq FROM seq_1_to_20",
+                      f"INSERT INTO t SELECT seq, seq FROM {numbers(20)}",
                       forward={"new": "old DIV 10"}, backward={"old": "new * 10"})
     one.ctl("dual-write", "m")
     one.ctl("backfill", "m")
@@ -315,7 +315,7 @@ def test_backfill_keeps_timestamps(server, proxy, database):
     name, one = prepared(server, proxy, database,
                          "id INT PRIMARY KEY, old INT, changed TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP "
                          "ON UPDATE CURRENT_TIMESTAMP",
-                         "INSERT INTO t SELECT seq, seq, '2020-01-01' FROM seq_1_to_1000")
+                         f"INSERT INTO t SELECT seq, seq, '2020-01-01' FROM {numbers(1000)}")
     one.ctl("dual-write", "m")
     one.ctl("backfill", "m")
     assert server.value(f"SELECT COUNT(*) FROM `{name}`.t WHERE changed = '2020-01-01' AND new = old * 2") == 1000
@@ -323,7 +323,7 @@ def test_backfill_keeps_timestamps(server, proxy, database):
 
 def test_backfill_is_paused_resumed_and_cancelled(server, proxy, database):
     name, one = prepared(server, proxy, database, "id INT PRIMARY KEY, old INT",
-                         "INSERT INTO t SELECT seq, seq FROM seq_1_to_5000")
+                         f"INSERT INTO t SELECT seq, seq FROM {numbers(5000)}")
     one.ctl("dual-write", "m")
     with server.connect(database=name, autocommit=False) as holder, holder.cursor() as cursor:
         cursor.execute("SELECT * FROM t WHERE id = 2500 FOR UPDATE")
@@ -347,7 +347,7 @@ def test_backfill_is_paused_resumed_and_cancelled(server, proxy, database):
 
 def test_rollback_stops_the_backfill(server, proxy, database):
     name, one = prepared(server, proxy, database, "id INT PRIMARY KEY, old INT",
-                         "INSERT INTO t SELECT seq, seq FROM seq_1_to_5000")
+                         f"INSERT INTO t SELECT seq, seq FROM {numbers(5000)}")
     one.ctl("dual-write", "m")
     with server.connect(database=name, autocommit=False) as holder, holder.cursor() as cursor:
         cursor.execute("SELECT * FROM t WHERE id = 2500 FOR UPDATE")
@@ -361,7 +361,7 @@ def test_rollback_stops_the_backfill(server, proxy, database):
 
 def test_a_stop_leaves_the_backfill_to_be_resumed(server, proxy, database):
     name, one = prepared(server, proxy, database, "id INT PRIMARY KEY, old INT",
-                         "INSERT INTO t SELECT seq, seq FROM seq_1_to_5000")
+                         f"INSERT INTO t SELECT seq, seq FROM {numbers(5000)}")
     one.ctl("dual-write", "m")
     with server.connect(database=name, autocommit=False) as holder, holder.cursor() as cursor:
         cursor.execute("SELECT * FROM t WHERE id = 2500 FOR UPDATE")
@@ -376,7 +376,7 @@ def test_a_stop_leaves_the_backfill_to_be_resumed(server, proxy, database):
 
 def test_a_row_that_does_not_fit_stops_the_backfill(server, proxy, database):
     name, one = prepared(server, proxy, database, "id INT PRIMARY KEY, old VARCHAR(20)",
-                         "INSERT INTO t SELECT seq, 'short' FROM seq_1_to_100; UPDATE t SET old = 'much too long' "
+                         f"INSERT INTO t SELECT seq, 'short' FROM {numbers(100)}; UPDATE t SET old = 'much too long' "
                          "WHERE id = 50", types={"new": "VARCHAR(5)"}, forward={"new": "old"}, backward={"old": "new"})
     one.ctl("dual-write", "m")
     with pytest.raises(CtlError, match="Data too long"):
@@ -389,7 +389,7 @@ def test_a_row_that_does_not_fit_stops_the_backfill(server, proxy, database):
 def test_a_second_start_under_a_unique_index(server, proxy, database):
     """Values change hands while the migration is back in expand: the stale ones must not be in the way."""
     name, one = prepared(server, proxy, database, "id INT PRIMARY KEY, old INT UNIQUE",
-                         "INSERT INTO t SELECT seq, seq FROM seq_1_to_2000")
+                         f"INSERT INTO t SELECT seq, seq FROM {numbers(2000)}")
     server.query(f"ALTER TABLE `{name}`.t ADD UNIQUE KEY (new)")
     one.walk("m", "cutover")
     one.ctl("rollback", "m", "--to", "expand")
@@ -410,7 +410,7 @@ def test_an_empty_table(server, proxy, database):
 def test_the_backend_restarts_in_the_backfill(proxy):
     with Server() as server:
         server.script("CREATE DATABASE d; USE d; CREATE TABLE t (id INT PRIMARY KEY, old INT);"
-                      "INSERT INTO t SELECT seq, seq FROM seq_1_to_100000")
+                      f"INSERT INTO t SELECT seq, seq FROM {numbers(100000)}")
         with Proxy(server, [double("d")]) as one:
             one.ctl("expand", "m", "--apply")
             one.ctl("dual-write", "m")

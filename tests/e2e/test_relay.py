@@ -8,7 +8,7 @@ import pymysql
 import pytest
 from pymysql.constants import CLIENT
 
-from harness import Client, ClientError, Proxy, shop, twin, wait_until
+from harness import Client, ClientError, Proxy, numbers, shop, twin, wait_until
 from harness.wire import MAX_PAYLOAD, Wire
 
 
@@ -237,7 +237,7 @@ def test_more_than_max_allowed_packet_gives_the_servers_error(server, proxy_):
 
 def test_many_rows(server, proxy_, database):
     name = database("rows")
-    sql = "SELECT seq, REPEAT('r', seq % 200), NULLIF(seq % 3, 0) FROM seq_1_to_200000"
+    sql = f"SELECT seq, REPEAT('r', seq % 200), NULLIF(seq % 3, 0) FROM {numbers(200000)}"
     results = []
     for connect in (server.connect, proxy_.connect):
         with connect(database=name) as connection, connection.cursor() as cursor:

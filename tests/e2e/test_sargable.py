@@ -7,15 +7,15 @@ import random
 
 import pytest
 
-from harness import oracle, shop
+from harness import numbers, oracle, shop
 from harness.client import Client, value
 
 SEED = int(os.environ.get("CROSSFADE_ORACLE_SEED", "77"))
 COUNT = int(os.environ.get("CROSSFADE_ORACLE_STATEMENTS", "300"))
 
-STAGING = """
+STAGING = f"""
 CREATE TABLE staging (id INT PRIMARY KEY, name VARCHAR(120), total DECIMAL(12,3));
-INSERT INTO staging SELECT seq, ELT(1 + seq % 3, 'Ada Lovelace 70', 'cher', 'grace hopper 1'), seq + 0.5 FROM seq_1_to_9;
+INSERT INTO staging SELECT seq, ELT(1 + seq % 3, 'Ada Lovelace 70', 'cher', 'grace hopper 1'), seq + 0.5 FROM {numbers(9)};
 INSERT INTO staging VALUES (10, NULL, NULL), (11, 'ALAN MÜLLER 33', 19.990), (12, '', 19.999);
 """
 

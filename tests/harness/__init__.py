@@ -10,15 +10,15 @@ tests/e2e, tests/demo and tests/bench use it. Everything started here lives in t
 ports, ends with its owner (`with`, or close()), and dies with the Python process if that is killed.
 """
 
-from . import shop, twin
+from . import lines, shop, twin
 from .client import Client, ClientError
 from .ctl import Ctl, CtlError
 from .process import Failure, Process, free_port, repository, wait_until
 from .proxy import Migration, Proxy
-from .server import Server
+from .server import Server, numbers
 from .twin import Twin
 
 __all__ = [
-    "Client", "ClientError", "Ctl", "CtlError", "Failure", "Migration", "Process", "Proxy", "Server", "Twin", "free_port", "repository",
-    "shop", "twin", "wait_until",
+    "Client", "ClientError", "Ctl", "CtlError", "Failure", "Migration", "Process", "Proxy", "Server", "Twin", "free_port", "lines", "numbers",
+    "repository", "shop", "twin", "wait_until",
 ]

@@ -1,47 +1,37 @@
-"""A private MariaDB: own data directory, socket and port; nothing of the system's is touched."""
+"""A private server: own data directory, socket and port; nothing of the system's is touched.
 
-import getpass
-import os
+Which server it is says CROSSFADE_SERVER (lines.py); without it, the MariaDB of this machine.
+"""
+
 import signal
 import subprocess
 
 import pymysql
 
-from .process import Failure, Process, free_port, repository, wait_until
+from . import lines
+from .process import Failure, Process, free_port, wait_until
 
 APP_USER, APP_PASSWORD = "app", "app secret"
 CONTROL_USER, CONTROL_PASSWORD = "crossfade", "control secret"
 
-# Durability is of no use to a test: speed is. Everything else stays as the server has it.
-SETTINGS = """
-    innodb_flush_log_at_trx_commit=0 innodb_doublewrite=0 innodb_log_file_size=64M innodb_buffer_pool_size=128M
-    max_allowed_packet=64M max_connections=2000 table_open_cache=1000 open_files_limit=16384 thread_cache_size=100
-    local_infile=1 character_set_server=utf8mb4 collation_server=utf8mb4_general_ci
-    performance_schema=OFF skip_log_bin skip_name_resolve bind_address=127.0.0.1
-""".split()
 
-PLUGIN_DIRECTORIES = ["/usr/lib/mysql/plugin", str(repository() / "build/plugin")]
-
-
-def ed25519_options():
-    """Loads the server's ed25519 plugin from where it is: installed, or fetched by tests/tools/deps.sh check. The
-    demo and the bench have no need of it and run without."""
-    for directory in PLUGIN_DIRECTORIES:
-        if os.path.exists(f"{directory}/auth_ed25519.so"):
-            return [f"--plugin-dir={directory}", "--plugin-load-add=auth_ed25519.so"]
-    return []
+def numbers(last):
+    """A table of the numbers from 1 to `last` in its column seq, for a FROM clause of any server."""
+    return (f"(WITH RECURSIVE counting (seq) AS (SELECT 1 UNION ALL SELECT seq + 1 FROM counting WHERE seq < {last})"
+            " SELECT seq FROM counting) AS numbers")
 
 
 class Server(Process):
     """`with Server() as s:` s.port, s.socket, s.connect() as the application, s.admin() as root."""
 
     def __init__(self, *options, start=True, keep=False):
-        """`options`: more of mariadbd's, without the dashes: "max_connections=10"."""
-        super().__init__("mariadb", keep)
+        """`options`: more of the server's, without the dashes: "max_connections=10"."""
+        self.line = lines.chosen()
+        super().__init__(self.line.family, keep)
         self.data = self.directory / "data"
         self.temporary = self.directory / "tmp"  # in a common one, servers take each other's temporary tables
         self.temporary.mkdir()
-        self.socket = self.directory / "mariadb.sock"
+        self.socket = self.directory / "server.sock"
         self.options = options
         self.port = free_port()
         self._admin = None
@@ -54,20 +44,21 @@ class Server(Process):
                 self.remove()
                 raise
 
+    @property
+    def family(self):
+        """"mariadb" or "mysql": what a test may expect of it."""
+        return self.line.family
+
     def _install(self):
-        command = ["mariadb-install-db", "--no-defaults", f"--user={getpass.getuser()}", f"--datadir={self.data}",
-                   "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve", "--force",
-                   "--innodb-log-file-size=64M", f"--tmpdir={self.temporary}"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(self.line.install(self.directory, self.data, self.temporary), capture_output=True, text=True,
+                              check=False)
         if done.returncode:
-            raise Failure(f"mariadb-install-db failed:\n{done.stdout}{done.stderr}")
+            raise Failure(f"the {self.line.name} server's data directory could not be made:\n{done.stdout}{done.stderr}")
 
     def start(self):
-        options = [*SETTINGS, *self.options]
-        self.spawn(["/usr/sbin/mariadbd", "--no-defaults", f"--user={getpass.getuser()}", f"--datadir={self.data}",
-                    f"--socket={self.socket}", f"--port={self.port}", f"--pid-file={self.directory}/pid",
-                    f"--tmpdir={self.temporary}",
-                    *ed25519_options(), *[f"--{option}" for option in options]])
+        self.spawn(self.line.serve(self.directory, [
+            f"datadir={self.data}", f"socket={self.socket}", f"port={self.port}", f"pid-file={self.directory}/pid",
+            f"tmpdir={self.temporary}", *self.line.settings, *self.options]))
         self.wait_log("ready for connections")
         wait_until(self.socket.exists, what="the server's socket")
 

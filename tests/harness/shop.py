@@ -1,6 +1,7 @@
 """The shop that the tests, the demo and the README speak of: users with a full name, orders with an amount."""
 
 from .proxy import Migration
+from .server import numbers
 
 SCHEMA = """
 CREATE TABLE users (
@@ -22,7 +23,8 @@ CREATE TABLE orders (
 
 def create(server, database, users=0, orders=0):
     """The schema in a new database, with rows whose content follows from their number."""
-    server.query(f"CREATE OR REPLACE DATABASE `{database}`")
+    server.query(f"DROP DATABASE IF EXISTS `{database}`")
+    server.query(f"CREATE DATABASE `{database}`")
     server.script(SCHEMA, database)
     if users:
         server.query(f"""INSERT INTO `{database}`.users (email, fullname, visits)
@@ -31,11 +33,11 @@ def create(server, database, users=0, orders=0):
                           IF(seq % 11 = 0, '', CONCAT(' ', ELT(1 + seq % 5, 'Lovelace', 'Hopper', 'van Rossum',
                                                                 'Müller', 'O''Neill'), ' ', seq))),
                    seq % 10
-            FROM `{database}`.seq_1_to_{users}""")
+            FROM {numbers(users)}""")
     if orders:
         server.query(f"""INSERT INTO `{database}`.orders (user_id, amount, note)
             SELECT 1 + seq % {max(users, 1)}, (seq % 100000) / 100 + 1, IF(seq % 3, NULL, CONCAT('note ', seq))
-            FROM `{database}`.seq_1_to_{orders}""")
+            FROM {numbers(orders)}""")
 
 
 def users_name(database, **keys):

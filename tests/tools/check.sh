@@ -4,6 +4,7 @@
 #   build (gcc, clang, asan) → lint → unit (release, asan) → golden → fuzz corpora → e2e (asan, release)
 #
 # A stage that fails does not stop the others, unless nothing could run without it. CHECK="unit lint" picks.
+# `make check-servers` picks the stages that run when they are asked for only: end to end on servers of other releases.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 jobs=$(nproc)
@@ -27,6 +28,13 @@ fuzz_replay() { make_ fuzz-replay; }
 e2e_asan() { CROSSFADE_BUILD=build/asan /usr/bin/python3 -m pytest tests/e2e -q -n "$jobs" -m 'not load'; }
 e2e_release() { CROSSFADE_BUILD=build /usr/bin/python3 -m pytest tests/e2e -q -n "$jobs"; }
 
+# The other releases' servers, each in its chroot.
+e2e_on() { # LINE
+    tests/tools/chroot.sh make "$1" && CROSSFADE_SERVER=$1 e2e_release
+}
+e2e_mariadb_11_8() { e2e_on mariadb-11.8; }
+e2e_mysql_9_7() { e2e_on mysql-9.7; }
+
 # What a log says of tests, by its tool: cmocka, pytest, and the scripts' own "N passed".
 count() { # LOG WORD
     sed -nE "s/^\[ *${2^^} *\] ([0-9]+) test\(s\).*/\1/p; s/.*\b([0-9]+) (tests? |fuzz targets |goldens? )?${2}\b.*/\1/p" "$1" |
@@ -36,7 +44,7 @@ count() { # LOG WORD
 stage() { # NAME
     [ -z "${CHECK:-}" ] || [[ " $CHECK " == *" $1 "* ]] || return 0
     local log=$logs/$1.log start=$SECONDS status ok bad
-    printf '%-12s ' "$1"
+    printf '%-16s ' "$1"
     "$1" >"$log" 2>&1
     status=$?
     ok=$(count "$log" passed)
@@ -62,6 +70,10 @@ stage build_asan && stage unit_asan
 stage fuzz_replay
 stage e2e_asan
 stage e2e_release
+if [ -n "${CHECK:-}" ]; then
+    stage e2e_mariadb_11_8
+    stage e2e_mysql_9_7
+fi
 
 echo "in $((SECONDS - began)) s"
 echo "$passed passed, $failed failed"

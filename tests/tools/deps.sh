@@ -1,27 +1,30 @@
 #!/bin/bash
-# Installs what a target needs and the machine lacks, from Debian's own packages: deps.sh build|demo|check|bench.
+# Installs what a target needs and the machine lacks, from Debian's own packages: deps.sh build|demo|check|servers|bench.
 # Silent and quick when nothing is missing. Starts no service; works as root or with sudo.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-build=(gcc make libc6-dev pkg-config libmariadb-dev libevent-dev libcjson-dev)
+build=(gcc make libc6-dev pkg-config libmariadb-dev libevent-dev libcjson-dev libssl-dev)
 # The server without its service: mariadb-server-core has mariadbd and mariadb-install-db, client-core the
 # `mariadb` client and what mariadb-install-db calls.
 run=(mariadb-server-core mariadb-client-core sysbench python3 python3-pymysql)
 check=(clang clang-format clang-tidy libclang-rt-dev cppcheck libcmocka-dev python3-pytest python3-pytest-xdist)
+# For servers of other releases: what makes their chroots, and what PyMySQL logs in to MySQL with.
+servers=(debootstrap debian-archive-keyring python3-cryptography)
 bench=(haproxy strace)
 
 case "${1:-}" in
 build) packages=("${build[@]}") ;;
 demo)  packages=("${build[@]}" "${run[@]}") ;;
 check) packages=("${build[@]}" "${run[@]}" "${check[@]}") ;;
+servers) packages=("${build[@]}" "${run[@]}" "${check[@]}" "${servers[@]}") ;;
 bench) packages=("${build[@]}" "${run[@]}" "${bench[@]}") ;;
-*) echo "usage: $0 build|demo|check|bench" >&2; exit 2 ;;
+*) echo "usage: $0 build|demo|check|servers|bench" >&2; exit 2 ;;
 esac
 
 plugin=auth_ed25519.so
 plugin_missing() {
-    [ "$1" = check ] && [ ! -e "/usr/lib/mysql/plugin/$plugin" ] && [ ! -e "build/plugin/$plugin" ]
+    [[ $1 = check || $1 = servers ]] && [ ! -e "/usr/lib/mysql/plugin/$plugin" ] && [ ! -e "build/plugin/$plugin" ]
 }
 
 installed=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' "${packages[@]}" 2>/dev/null | sed -n 's/^ii *//p' || true)
