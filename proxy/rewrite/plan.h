@@ -7,10 +7,12 @@
  *     sargable.c     conditions and orders that an index on a new column serves
  *     join.c         USING and NATURAL
  *     star.c         `*` in the table's old shape
+ *     old_shape.c    a table as a derived one that shows the old shape: the last resort
  *     dual_write.c   what the writing files share: which columns a statement sets, what is to be added
  *     insert.c, update.c    the statements that write
  *     convert.c      a repeated value as the old column would have stored it
  *     statement.c    everything that is not DML
+ *     create_table.c CREATE TABLE … SELECT
  *
  * Refusing is sticky: the first reason stays, and what is done afterwards is thrown away; so functions go
  * on without checking. */
@@ -47,10 +49,13 @@ struct plan {
 
     struct touch_node *touches; /* newest first */
     uint32_t touch_count;
-    struct walked *walked;       /* newest first */
-    bool prepares;               /* SQL that is not rewritten */
-    uint32_t flips;              /* references replaced so far */
-    bool names_table;            /* a migrated table is named */
+    struct walked *walked; /* newest first */
+    bool prepares;         /* SQL that is not rewritten */
+    uint32_t flips;        /* references replaced so far */
+    bool locks;            /* some query has FOR UPDATE or LOCK IN SHARE MODE */
+    bool reshapes;         /* planned once more, with tables in their old shape where names are not enough */
+    uint32_t reshaped;     /* tables that were given it */
+    bool names_table;      /* a migrated table is named */
     const struct source *target; /* INSERT's, while what its rows are made of is walked */
     bool reads_target;           /* that reads the target's table, or a view that may be over it */
     /* Migrations in force of the tables that are named: any, and one that does not let pass. */
@@ -81,6 +86,7 @@ struct source {
     const struct scope *shape;       /* SOURCE_QUERY: whose select list gives the columns; may be NULL */
     const struct name_list *columns; /* SOURCE_QUERY: given names */
     bool nullable;                   /* on the inner side of an outer join */
+    bool reshaped;                   /* a derived table now that shows the old columns: has no rules */
     /* While a SET list is walked, by index in `rules`: whose old columns are read as they are, because the
      * statement itself stores into them. Allocated with the rules. */
     uint32_t *frozen;
@@ -106,6 +112,7 @@ struct scope {
     struct joined_name *joined; /* the columns that they compare, as far as they are known */
     bool in_having;
     bool assigns_first; /* INSERT: of its tables only the first one can be assigned to */
+    bool old_shape;     /* its tables are given their old shape */
     bool orders_rows;   /* while an ORDER BY is walked that sorts the tables' rows, not groups */
 };
 
@@ -256,6 +263,10 @@ void walk_condition(struct plan *p, const struct scope *s, const struct expr *e)
  * migration. false: there is none. */
 bool sargable_order(struct plan *p, const struct column_ref *ref, struct fragment *out);
 
+/* Whether `e` is the text of a date that there is, in its plainest form; `time`: or of one with a time of
+ * day. */
+bool is_date_literal(const struct plan *p, const struct expr *e, bool time);
+
 /* Resolves a reference that is read where it stands, and touches it. true: it has to come from the new
  * columns. */
 bool resolve_read(struct plan *p, const struct scope *s, const struct expr *e, struct column_ref *ref);
@@ -297,6 +308,19 @@ struct shown_column {
 bool star_columns(struct plan *p, const struct scope *s, const struct expr *star, struct shown_column **out,
                   uint32_t *count);
 
+/* ---- old_shape.c ---- */
+
+/* Whether the SELECT's tables are to be given their old shape: in the second planning only. */
+bool wants_old_shape(const struct plan *p, const struct query *q, const struct select *select);
+
+/* Makes a table of FROM a derived table that shows its old shape, where that cannot be told from the table;
+ * its names then mean what they say. */
+void show_in_old_shape(struct plan *p, const struct table_ref *ref, struct source *s);
+
+/* Whether a name is written otherwise than the derived table's column, whose spelling the server would show.
+ */
+bool is_respelled(const struct scope *s, const struct expr *e);
+
 /* ---- convert.c ---- */
 
 /* `value` (whose expression is `e`) as the column `c` would store it, for a repetition. false: refused. */
@@ -315,6 +339,8 @@ enum value_class {
     VALUE_UNKNOWN,
     VALUE_NULL,
     VALUE_EXACT,
+    VALUE_QUOTIENT, /* exact too, but how many digits its text has depends on where it goes: 1/3, IF(x,
+                       1, 2.5) */
     VALUE_FLOAT,
     VALUE_STRING,
     VALUE_TEMPORAL,
@@ -382,7 +408,8 @@ void plan_update(struct plan *p, const struct update_stmt *u);
 void plan_delete(struct plan *p, const struct delete_stmt *d);
 void plan_load(struct plan *p, const struct load_stmt *l);
 void plan_other(struct plan *p, const struct stmt *s);
-void plan_alter(struct plan *p, const struct stmt *s); /* alter.c */
+void plan_alter(struct plan *p, const struct stmt *s);         /* alter.c */
+void plan_create_select(struct plan *p, const struct stmt *s); /* create_table.c */
 
 /* Whether a name in `text` is that of the rule's table (or stands somewhere in a text that
  * cannot be cut into tokens). */

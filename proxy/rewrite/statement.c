@@ -86,7 +86,6 @@ static void plan_prepare(struct plan *p, const struct stmt *s)
 
 static void plan_create_table(struct plan *p, const struct stmt *s)
 {
-    uint32_t before = p->flips;
     if (!s->tables)
         return;
     const struct table_name *name = &s->tables->name;
@@ -95,13 +94,8 @@ static void plan_create_table(struct plan *p, const struct stmt *s)
     if (!s->temporary && contains(verb, SPAN("replace")) && taken->rule_count)
         refuse(p, taken->rules[0], "CREATE OR REPLACE TABLE takes a migration's table while it runs",
                "end the migration or roll it back first");
-    if (!s->query)
-        return;
-    walk_query(p, s->query, NULL, NULL, false);
-    if (p->flips != before)
-        refuse(p, p->touches ? p->touches->touch.rule : NULL,
-               "CREATE TABLE … SELECT would give its columns the types of expressions",
-               "create the table first, then INSERT … SELECT");
+    if (s->query)
+        plan_create_select(p, s);
 }
 
 static void plan_create_view(struct plan *p, const struct stmt *s)

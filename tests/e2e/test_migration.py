@@ -53,6 +53,10 @@ ORDINARY = [
     "SELECT id, fullname FROM users WHERE id IN (SELECT user_id FROM orders WHERE amount > 5) ORDER BY id LIMIT 5",
     "SELECT LENGTH(fullname) FROM users ORDER BY id LIMIT 3",
     "SELECT amount FROM orders WHERE id = 2 FOR UPDATE",
+    "CREATE TABLE copy ENGINE=InnoDB SELECT u.*, o.amount AS paid FROM users u JOIN orders o ON o.user_id = u.id "
+    "WHERE o.amount > 2", "SHOW CREATE TABLE copy", "SELECT * FROM copy ORDER BY 1, 2, 3, 4, 5", "DROP TABLE copy",
+    "CREATE TEMPORARY TABLE copy (KEY (note)) SELECT o.id, o.note FROM orders o WHERE o.amount < 9", "SHOW CREATE TABLE copy",
+    "SELECT * FROM copy ORDER BY id", "DROP TABLE copy",
     "SELECT nothing FROM users", "SELECT 'fullname'", "SELECT fullname FROM users WHERE fullname = 'O''Neill' -- fullname",
 ]
 
