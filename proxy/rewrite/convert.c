@@ -10,7 +10,9 @@
  *     VARCHAR(n)   CAST(v AS CHAR(n) CHARACTER SET …) COLLATE …
  *     DATE …       CAST(v AS DATE) …
  *
- * A NOT NULL column stores 0 or '' for NULL where the statement goes on at all. */
+ * A NOT NULL column stores 0 or '' for NULL where the statement goes on at all. Outside strict mode, and with
+ * IGNORE, a column of dates stores zero dates for what is none, where a cast gives NULL: there only what is
+ * certain to be a date is repeated. */
 #include "proxy/rewrite/expression.h"
 #include "proxy/rewrite/plan.h"
 #include "proxy/sql/lexer.h"
@@ -77,9 +79,9 @@ bool is_repeatable(struct plan *p, struct range r)
 
 /* ---- what kind of value is it? ---- */
 
-static enum value_class class_of_column(enum column_class c)
+static enum value_class class_of_column(const struct catalog_column *c)
 {
-    switch (c) {
+    switch (c->class) {
     case COLUMN_INTEGER:
     case COLUMN_DECIMAL:
         return VALUE_EXACT;
@@ -87,8 +89,10 @@ static enum value_class class_of_column(enum column_class c)
         return VALUE_FLOAT;
     case COLUMN_STRING:
         return VALUE_STRING;
-    case COLUMN_TEMPORAL:
-        return VALUE_TEMPORAL;
+    case COLUMN_TEMPORAL: /* a YEAR is stored as a number is */
+        return span_ieq((struct span){c->type.ptr, c->type.len < 4 ? c->type.len : 4}, SPAN("year"))
+                   ? VALUE_UNKNOWN
+                   : VALUE_TEMPORAL;
     default:
         return VALUE_UNKNOWN;
     }
@@ -159,19 +163,34 @@ static enum value_class class_of_function(const struct expr *e)
     return function_trait_of(e->name.text) == FUNCTION_CLOCK ? VALUE_TEMPORAL : VALUE_UNKNOWN;
 }
 
+static bool is_number(enum value_class c)
+{
+    return c == VALUE_EXACT || c == VALUE_QUOTIENT;
+}
+
+/* What a value has in common with those before it; a NULL is of every class. */
+static enum value_class common_class(enum value_class all, enum value_class c)
+{
+    if (all == VALUE_NULL || c == VALUE_NULL)
+        return all == VALUE_NULL ? c : all;
+    return all == c ? c : is_number(all) && is_number(c) ? VALUE_QUOTIENT : VALUE_UNKNOWN;
+}
+
 /* What all of several operands have in common. */
 static enum value_class class_of_all(struct plan *p, const struct scope *s, const struct expr *list)
 {
     enum value_class all = VALUE_NULL;
     for (; list; list = list->next) {
-        enum value_class c = value_class_of(p, s, list);
-        if (c == VALUE_NULL)
-            continue;
-        if (all != VALUE_NULL && all != c)
-            return VALUE_UNKNOWN;
-        all = c;
+        all = common_class(all, value_class_of(p, s, list));
     }
     return all;
+}
+
+/* One of several operands, brought to what they have in common: a number's digits are then not its own. */
+static enum value_class class_of_any(struct plan *p, const struct scope *s, const struct expr *list)
+{
+    enum value_class c = class_of_all(p, s, list);
+    return c == VALUE_EXACT ? VALUE_QUOTIENT : c;
 }
 
 /* The type that CAST and CONVERT name behind their operand. */
@@ -202,24 +221,32 @@ static enum value_class class_of_cast(struct plan *p, const struct expr *e)
     return VALUE_UNKNOWN;
 }
 
+static bool is_one_of(struct span word, const char *const *words)
+{
+    for (; *words; words++)
+        if (is_word(word, *words))
+            return true;
+    return false;
+}
+
 static enum value_class class_of_call(struct plan *p, const struct scope *s, const struct expr *e)
 {
+    static const char *const choosing[] = {"coalesce", "ifnull", "greatest", "least", "nullif", NULL};
+    static const char *const numeric[] = {"sum",  "avg", "abs",      "round", "floor",
+                                          "ceil", "mod", "truncate", NULL};
     struct span name = e->name.text;
     if (e->args && (is_word(name, "cast") || is_word(name, "convert")))
         return class_of_cast(p, e);
-    if (is_word(name, "coalesce") || is_word(name, "ifnull") || is_word(name, "greatest") ||
-        is_word(name, "least") || is_word(name, "max") || is_word(name, "min") || is_word(name, "sum") ||
-        is_word(name, "avg") || is_word(name, "abs") || is_word(name, "round") || is_word(name, "floor") ||
-        is_word(name, "ceil") || is_word(name, "nullif") || is_word(name, "mod") ||
-        is_word(name, "truncate")) {
-        enum value_class c = class_of_all(p, s, e->args);
-        bool numeric = is_word(name, "sum") || is_word(name, "avg") || is_word(name, "abs") ||
-                       is_word(name, "round") || is_word(name, "floor") || is_word(name, "ceil") ||
-                       is_word(name, "mod") || is_word(name, "truncate");
-        return numeric && c != VALUE_EXACT ? VALUE_UNKNOWN : c;
-    }
+    if (is_one_of(name, choosing))
+        return class_of_any(p, s, e->args);
     if (is_word(name, "if") && e->args)
-        return class_of_all(p, s, e->args->next);
+        return class_of_any(p, s, e->args->next);
+    if (is_word(name, "max") || is_word(name, "min"))
+        return class_of_all(p, s, e->args);
+    if (is_one_of(name, numeric)) {
+        enum value_class c = class_of_all(p, s, e->args);
+        return !is_number(c) ? VALUE_UNKNOWN : is_word(name, "avg") ? VALUE_QUOTIENT : c;
+    }
     return class_of_function(e);
 }
 
@@ -243,14 +270,17 @@ static bool is_integer_operator(const struct plan *p, const struct expr *e)
 
 static enum value_class class_of_operator(struct plan *p, const struct scope *s, const struct expr *e)
 {
+    enum value_class all;
     switch (e->op) {
+    case OP_DIV:
+        return is_number(class_of_all(p, s, e->args)) ? VALUE_QUOTIENT : VALUE_UNKNOWN;
     case OP_PLUS:
     case OP_MINUS:
     case OP_MUL:
-    case OP_DIV:
     case OP_NEGATE:
     case OP_POSITIVE:
-        return class_of_all(p, s, e->args) == VALUE_EXACT ? VALUE_EXACT : VALUE_UNKNOWN;
+        all = class_of_all(p, s, e->args);
+        return is_number(all) ? all : VALUE_UNKNOWN;
     case OP_COLLATE:
         return class_of_all(p, s, e->args) == VALUE_STRING ? VALUE_STRING : VALUE_UNKNOWN;
     case OP_AND:
@@ -269,8 +299,8 @@ static enum value_class class_of_operator(struct plan *p, const struct scope *s,
     case OP_LIKE:
         return VALUE_EXACT;
     case OP_OTHER:
-        return is_integer_operator(p, e) && class_of_all(p, s, e->args) == VALUE_EXACT ? VALUE_EXACT
-                                                                                       : VALUE_UNKNOWN;
+        all = class_of_all(p, s, e->args);
+        return is_integer_operator(p, e) && is_number(all) ? all : VALUE_UNKNOWN;
     default:
         return VALUE_UNKNOWN;
     }
@@ -339,12 +369,9 @@ static enum value_class class_of_case(struct plan *p, const struct scope *s, con
         bool is_condition = searched ? at % 2 == 0 : at % 2 == 1;
         if (is_condition && a->next)
             continue; /* the last one, where none follows, is ELSE's */
-        enum value_class c = value_class_of(p, s, a);
-        if (all != VALUE_NULL && c != VALUE_NULL && all != c)
-            return VALUE_UNKNOWN;
-        all = c == VALUE_NULL ? all : c;
+        all = common_class(all, value_class_of(p, s, a));
     }
-    return all;
+    return all == VALUE_EXACT ? VALUE_QUOTIENT : all;
 }
 
 enum value_class value_class_of(struct plan *p, const struct scope *s, const struct expr *e)
@@ -359,7 +386,7 @@ enum value_class value_class_of(struct plan *p, const struct scope *s, const str
         return value_class_of(p, s, e->args);
     case EXPR_COLUMN:
         c = column_meant(p, s, e);
-        return c ? class_of_column(c->class) : class_of_item(p, s, e);
+        return c ? class_of_column(c) : class_of_item(p, s, e);
     case EXPR_CASE:
         return class_of_case(p, s, e);
     case EXPR_VALUES_OF:
@@ -509,9 +536,9 @@ static bool is_exact_for(enum column_class c, enum value_class v)
 {
     switch (c) {
     case COLUMN_INTEGER:
-        return v == VALUE_EXACT || v == VALUE_STRING || v == VALUE_PARAM;
+        return is_number(v) || v == VALUE_STRING || v == VALUE_PARAM;
     case COLUMN_DECIMAL:
-        return v == VALUE_EXACT || v == VALUE_STRING || v == VALUE_PARAM || v == VALUE_FLOAT;
+        return is_number(v) || v == VALUE_STRING || v == VALUE_PARAM || v == VALUE_FLOAT;
     case COLUMN_STRING:
         return v == VALUE_EXACT || v == VALUE_STRING || v == VALUE_PARAM || v == VALUE_TEMPORAL;
     case COLUMN_TEMPORAL:
@@ -519,6 +546,25 @@ static bool is_exact_for(enum column_class c, enum value_class v)
     default:
         return false;
     }
+}
+
+/* Whether the statement goes on where a value does not fit. */
+static bool is_loose(const struct plan *p)
+{
+    const struct stmt *s = p->stmt;
+    return (p->session->dialect.modes & SQL_LOOSE) || (s->kind == STMT_INSERT && s->insert->ignore) ||
+           (s->kind == STMT_UPDATE && s->update->ignore);
+}
+
+/* Whether a column of dates may store a zero date where the cast of the value is NULL. */
+static bool may_be_zero_date(const struct plan *p, const struct catalog_column *c, const struct expr *e,
+                             enum value_class class)
+{
+    bool clock = e->kind == EXPR_FUNC && function_trait_of(e->name.text) == FUNCTION_CLOCK;
+    if (c->class != COLUMN_TEMPORAL || !is_loose(p) || clock ||
+        is_date_literal(p, e, type_begins(c->type, "datetime")))
+        return false;
+    return class != VALUE_TEMPORAL || !c->nullable;
 }
 
 /* What a NOT NULL column stores for NULL where the statement does not fail. */
@@ -571,7 +617,7 @@ bool stored_column(struct plan *p, const struct scope *s, const struct rule *rul
     }
     if (null)
         builder_add(&b, SPAN("IFNULL("));
-    if (!is_exact_for(c->class, class) || !convert(&b, c, value)) {
+    if (!is_exact_for(c->class, class) || may_be_zero_date(p, c, e, class) || !convert(&b, c, value)) {
         refuse_about(p, rule, "the value of %.*s cannot be repeated as the column will store it", c->name,
                      "give it a value of the column's own type, or set the new columns too");
         return false;

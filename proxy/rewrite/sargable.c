@@ -165,6 +165,7 @@ static bool numeric_value(struct comparison *c, const struct expr *e)
         return false;
     switch (value_class_of(c->p, c->scope, e)) {
     case VALUE_EXACT:
+    case VALUE_QUOTIENT:
         return true;
     case VALUE_FLOAT:
         return e->kind == EXPR_LITERAL && fits_double(c->old);
@@ -222,17 +223,20 @@ static bool is_time(struct span text)
            digits(text.ptr + 7, 2) < 60;
 }
 
+bool is_date_literal(const struct plan *p, const struct expr *e, bool time)
+{
+    struct span text = quoted_text(p, e);
+    if (!text.ptr || !is_date(text))
+        return false;
+    return text.len == 10 || (time && is_time((struct span){text.ptr + 10, text.len - 10}));
+}
+
 static bool temporal_value(struct comparison *c, const struct expr *e)
 {
-    struct span text = quoted_text(c->p, e);
     bool date = type_begins(c->old->type, "date");
     if (!date && !type_begins(c->old->type, "datetime"))
         return false;
-    if (e->kind == EXPR_PARAM)
-        return true;
-    if (!text.ptr || !is_date(text))
-        return false;
-    return text.len == 10 || (!date && is_time((struct span){text.ptr + 10, text.len - 10}));
+    return e->kind == EXPR_PARAM || is_date_literal(c->p, e, !date);
 }
 
 /* Whether `e` is of this row or not to be had twice. */

@@ -1,6 +1,9 @@
 /* A session's sql_mode and character set, as far as the lexer and the parser depend on them. */
 #include "proxy/sql/parser.h"
 
+/* Not a bit of the result: it is its absence that is told (SQL_LOOSE). */
+#define MODE_STRICT (1u << 31)
+
 /* A mode's name and the bits that it stands for: the combination modes switch others on. */
 static const struct {
     struct span name;
@@ -20,6 +23,9 @@ static const struct {
     {SPAN("POSTGRESQL"), SQL_ANSI_QUOTES | SQL_PIPES_AS_CONCAT | SQL_IGNORE_SPACE},
     {SPAN("MYSQL323"), SQL_HIGH_NOT_PRECEDENCE},
     {SPAN("MYSQL40"), SQL_HIGH_NOT_PRECEDENCE},
+    {SPAN("STRICT_TRANS_TABLES"), MODE_STRICT},
+    {SPAN("STRICT_ALL_TABLES"), MODE_STRICT},
+    {SPAN("TRADITIONAL"), MODE_STRICT},
 };
 
 static const struct {
@@ -59,7 +65,7 @@ uint32_t sql_modes_of(struct span sql_mode)
         bits |= mode_bits(trimmed((struct span){sql_mode.ptr + start, i - start}));
         start = i + 1;
     }
-    return bits;
+    return bits & MODE_STRICT ? bits & ~MODE_STRICT : bits | SQL_LOOSE;
 }
 
 enum sql_charset sql_charset_of(struct span name)

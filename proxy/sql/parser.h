@@ -20,6 +20,7 @@ enum {
     SQL_SIMULTANEOUS = 1 << 5, /* SIMULTANEOUS_ASSIGNMENT: the rewriter's, not the lexer's */
     SQL_ORACLE = 1 << 6,
     SQL_BRACKETS = 1 << 7, /* [x] is an identifier: MariaDB's MSSQL */
+    SQL_LOOSE = 1 << 8,    /* no STRICT mode: what does not fit is changed and stored; the rewriter's too */
 };
 
 enum sql_charset {

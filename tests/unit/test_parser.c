@@ -191,10 +191,11 @@ static void test_flags(void **state)
 static void test_modes_and_charsets(void **state)
 {
     (void)state;
-    assert_int_equal(sql_modes_of(SPAN("")), 0);
+    assert_int_equal(sql_modes_of(SPAN("")), SQL_LOOSE);
     assert_int_equal(sql_modes_of(SPAN("STRICT_TRANS_TABLES,ansi_quotes,NO_ZERO_DATE")), SQL_ANSI_QUOTES);
-    assert_int_equal(sql_modes_of(SPAN("ANSI")), SQL_ANSI_QUOTES | SQL_PIPES_AS_CONCAT | SQL_IGNORE_SPACE);
-    assert_int_equal(sql_modes_of(SPAN("NO_BACKSLASH_ESCAPES, HIGH_NOT_PRECEDENCE")),
+    assert_int_equal(sql_modes_of(SPAN("ANSI")),
+                     SQL_ANSI_QUOTES | SQL_PIPES_AS_CONCAT | SQL_IGNORE_SPACE | SQL_LOOSE);
+    assert_int_equal(sql_modes_of(SPAN("NO_BACKSLASH_ESCAPES, HIGH_NOT_PRECEDENCE,STRICT_ALL_TABLES")),
                      SQL_NO_BACKSLASH_ESCAPES | SQL_HIGH_NOT_PRECEDENCE);
     assert_true(sql_modes_of(SPAN("ORACLE")) & SQL_ORACLE);
     assert_int_equal(sql_charset_of(SPAN("utf8mb4")), CHARSET_ASCII_SAFE);
