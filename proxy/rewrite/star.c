@@ -113,6 +113,16 @@ static void expand_join(struct plan *p, struct builder *b, const struct scope *s
     add_joined(p, b, join, s->last, s->first, false);
 }
 
+/* Without a name, or with another table's (of another database: the server takes that), nothing tells whose
+ * columns are meant. */
+static bool has_name_of_its_own(const struct scope *s, const struct source *source)
+{
+    for (const struct source *o = s->first; o; o = o->next)
+        if (o != source && span_ieq(o->qualifier, source->qualifier))
+            return false;
+    return source->qualifier.len > 0;
+}
+
 void expand_star(struct plan *p, const struct scope *s, const struct expr *star)
 {
     const struct source *only = name_given(&star->table) ? source_named(p, s, &star->db, &star->table) : NULL;
@@ -134,14 +144,15 @@ void expand_star(struct plan *p, const struct scope *s, const struct expr *star)
     struct builder b = {.arena = p->arena};
     if (!only && s->joins_by_name)
         expand_join(p, &b, s, join);
-    for (const struct source *o = only ? only : s->first; o && (only || !s->joins_by_name);
+    for (const struct source *o = only ? only : s->first; o && (only || !s->joins_by_name) && !p->refused;
          o = only ? NULL : o->next) {
+        if (!only && s->first != s->last && !has_name_of_its_own(s, o))
+            refuse(p, NULL,
+                   "* over a table that has no name of its own is to show a migrated one in its old shape",
+                   "give every table an alias");
         if (o->rule_count && o->table) {
             add_columns(p, &b, o);
         } else {
-            if (o->qualifier.len == 0)
-                refuse(p, NULL, "* over a table that has no name is to show a migrated one in its old shape",
-                       "give every table an alias");
             if (b.len)
                 builder_add(&b, SPAN(", "));
             builder_add(&b, o->qualifier);
