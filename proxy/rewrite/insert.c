@@ -33,6 +33,13 @@ struct insert_plan {
     bool implied; /* the list is the catalog's, not the statement's */
     struct addition additions[SOURCE_MAX_RULES];
     uint32_t count;
+    struct reader *readers;
+};
+
+/* A value with a subquery that reads the target's table. */
+struct reader {
+    const struct expr *value;
+    struct reader *next;
 };
 
 /* Whether a column that the list leaves out must be named with DEFAULT before an expression can see it. */
@@ -265,10 +272,20 @@ static const struct expr *value_at(const struct expr *row, const struct assignme
     return row ? row : set ? set->value : NULL;
 }
 
+static bool reads_target(const struct insert_plan *ip, const struct expr *value)
+{
+    for (const struct reader *r = ip->readers; r; r = r->next)
+        if (r->value == value)
+            return true;
+    return false;
+}
+
 /* What a rule adds to a row that is computed before it is stored. A column that is left out may still be
- * named: it is the default. The word DEFAULT is not (MariaDB stores NULL for it there). */
+ * named: it is the default. The word DEFAULT is not (MariaDB stores NULL for it there). `behind_rows`: rows
+ * of the statement are stored before it. */
 static struct fragment row_computed_first(struct insert_plan *ip, const struct addition *add,
-                                          const struct expr *row, const struct assignment *set)
+                                          const struct expr *row, const struct assignment *set,
+                                          bool behind_rows)
 {
     struct plan *p = ip->p;
     struct rule_side given = given_side(add->rule, add->writes);
@@ -282,7 +299,7 @@ static struct fragment row_computed_first(struct insert_plan *ip, const struct a
         const struct expr *value = place == NOWHERE ? NULL : value_at(row, set, place);
         if (!is_read(&follow, name))
             continue;
-        if (value && value->has_query && ip->i->row_count > 1) {
+        if (value && behind_rows && reads_target(ip, value)) {
             /* one copy may be computed before the rows in front are there, another behind them */
             refuse_about(p, add->rule, "the value of %.*s would have to be computed twice", name,
                          "set the new columns too, or insert row by row");
@@ -322,9 +339,9 @@ static void edit_row(struct insert_plan *ip, const struct value_row *row)
         for (uint32_t k = 0; k < ip->count; k++)
             if (ip->additions[k].behind == place || (ip->additions[k].behind == NOWHERE && !e->next))
                 edits_insert(edits, range_end(e->range),
-                             ip->p->reads_target
-                                 ? row_computed_first(ip, &ip->additions[k], row->values, NULL)
-                                 : fragment_of(ip->additions[k].values));
+                             ip->p->reads_target ? row_computed_first(ip, &ip->additions[k], row->values,
+                                                                      NULL, row != ip->i->rows)
+                                                 : fragment_of(ip->additions[k].values));
 }
 
 static void edit_set(struct insert_plan *ip)
@@ -334,8 +351,9 @@ static void edit_set(struct insert_plan *ip)
         for (uint32_t k = 0; k < ip->count; k++)
             if (ip->additions[k].behind == place || (ip->additions[k].behind == NOWHERE && !a->next))
                 edits_insert(&ip->p->edits, range_end(a->range),
-                             ip->p->reads_target ? row_computed_first(ip, &ip->additions[k], NULL, ip->i->set)
-                                                 : fragment_of(ip->additions[k].set));
+                             ip->p->reads_target
+                                 ? row_computed_first(ip, &ip->additions[k], NULL, ip->i->set, false)
+                                 : fragment_of(ip->additions[k].set));
 }
 
 /* The default of a column that INSERT … SELECT leaves out, as an expression. Only what says the same in every
@@ -575,15 +593,29 @@ static void plan_returning(struct plan *p, const struct insert_plan *ip)
     }
 }
 
+static void walk_value(struct insert_plan *ip, const struct expr *value)
+{
+    struct plan *p = ip->p;
+    bool before = p->reads_target;
+    p->reads_target = false;
+    walk_expr(p, ip->scope, value);
+    if (p->reads_target) {
+        struct reader *r = arena_new_of(p->arena, struct reader);
+        *r = (struct reader){value, ip->readers};
+        ip->readers = r;
+    }
+    p->reads_target = p->reads_target || before;
+}
+
 /* Values may name columns of their own row: they hold what was stored, old ones too. */
 static void walk_row_values(struct insert_plan *ip)
 {
     for (const struct value_row *row = ip->i->rows; row; row = row->next)
         for (const struct expr *e = row->values; e; e = e->next)
             if (e->kind != EXPR_LITERAL && e->kind != EXPR_PARAM)
-                walk_expr(ip->p, ip->scope, e);
+                walk_value(ip, e);
     for (const struct assignment *a = ip->i->set; a; a = a->next)
-        walk_expr(ip->p, ip->scope, a->value);
+        walk_value(ip, a->value);
 }
 
 /* Whether every row has as many values as the list has columns; else the server refuses the statement. */

@@ -533,3 +533,5 @@ class Oracle:
             rows.append(statements.insert())
         for statement, answer in zip(rows, self.rewrite(rows, "dual-write")):
             self.judge(statement, answer, "dual-write")
+        self.refused = {}  # what counts are the statements to come; a row that was refused is on neither side
+        self.counts = dict.fromkeys(self.counts, 0)
