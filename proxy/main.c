@@ -112,14 +112,15 @@ static void poll_drain(evutil_socket_t fd, short events, void *arg)
 
 static void begin_drain(struct process *p)
 {
+    unsigned timeout = control_config(p->control)->drain_timeout;
     p->draining = true;
-    log_info("draining: clients=%u timeout=%us", workers_sessions(p->workers), p->config->drain_timeout);
+    log_info("draining: clients=%u timeout=%us", workers_sessions(p->workers), timeout);
     notify_systemd("STOPPING=1");
     listeners_close(p->listeners);
     p->listeners = NULL;
     workers_drain(p->workers);
     clock_gettime(CLOCK_MONOTONIC, &p->drain_end);
-    p->drain_end.tv_sec += p->config->drain_timeout;
+    p->drain_end.tv_sec += timeout;
     struct timeval every = {0, DRAIN_POLL_MS * 1000};
     event_add(p->drain_poll, &every);
 }
@@ -265,6 +266,7 @@ static int run(struct config *config)
     pthread_cond_init(&p.reload_done, NULL);
     log_set_level(config->log_level);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN); /* until there is something to reload, and again when there is no more */
     mysql_server_init(0, NULL, NULL);
     evthread_use_pthreads();
     p.base = event_base_new();

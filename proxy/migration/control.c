@@ -261,11 +261,17 @@ bool control_refresh_catalog(struct control *c, unsigned timeout_ms)
 
 /* ---- what others ask -------------------------------------------------------------------------------- */
 
-struct db *control_db(struct control *c, char *error, size_t error_size)
+const struct config *control_config(struct control *c)
 {
     pthread_mutex_lock(&c->lock);
-    const struct config *config = c->config; /* configs are kept until control_free */
+    const struct config *config = c->config;
     pthread_mutex_unlock(&c->lock);
+    return config;
+}
+
+struct db *control_db(struct control *c, char *error, size_t error_size)
+{
+    const struct config *config = control_config(c);
     if (!config->control_user) {
         snprintf(error, error_size, "the configuration has no [control] user");
         return NULL;

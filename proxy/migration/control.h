@@ -39,6 +39,9 @@ uint64_t control_catalog_changed(void *ctx);
 /* Has the catalog read anew, and waits for it; false when that took longer than timeout_ms. */
 bool control_refresh_catalog(struct control *c, unsigned timeout_ms);
 
+/* The configuration as the last reload left it; it stays valid until control_free. */
+const struct config *control_config(struct control *c);
+
 /* A connection to the backend with the present configuration. */
 struct db *control_db(struct control *c, char *error, size_t error_size);
 const char *control_sidecar(struct control *c);

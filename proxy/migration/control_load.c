@@ -64,17 +64,9 @@ static bool lift_stored_generation(struct control *c, struct db *d)
     return true;
 }
 
-static const struct config *present_config(struct control *c)
-{
-    pthread_mutex_lock(&c->lock);
-    const struct config *config = c->config;
-    pthread_mutex_unlock(&c->lock);
-    return config;
-}
-
 bool control_read_catalog(struct control *c, struct db *d, char *error, size_t error_size)
 {
-    struct catalog *fresh = catalog_load(d, present_config(c), error, error_size);
+    struct catalog *fresh = catalog_load(d, control_config(c), error, error_size);
     struct shared_catalog *shared = fresh ? shared_catalog_new(fresh) : NULL;
     if (!shared)
         return false;
@@ -170,7 +162,7 @@ static const struct stored_migration *stored_named(const struct stored_migration
 static bool recover_all(struct control *c, struct db *d, struct stored_migration *list, size_t count,
                         uint64_t generation, char *error, size_t error_size)
 {
-    const struct config *config = present_config(c);
+    const struct config *config = control_config(c);
     for (size_t i = 0; i < count; i++) {
         const struct config_migration *m = config_find(config, list[i].name);
         if (!m) {

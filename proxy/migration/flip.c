@@ -12,7 +12,7 @@
 #include "proxy/migration/control_internal.h"
 #include "proxy/migration/phases.h"
 
-enum { SETTLE_ATTEMPTS = 5, SETTLE_PAUSE_MS = 500 };
+enum { SETTLE_ATTEMPTS = 5, SETTLE_PAUSE_MS = 500, BARRIER_SLICE_MS = 200 };
 
 struct flip {
     struct control *control;
@@ -218,6 +218,21 @@ static void in_memory_settled(struct flip *f)
     pthread_mutex_unlock(&c->lock);
 }
 
+/* Waits for the barrier; a process that stops waits no longer. */
+static bool wait_drained(struct flip *f)
+{
+    const struct publisher *p = &f->control->publisher;
+    struct flip_result *r = f->result;
+    for (unsigned left = f->request->timeout_ms;;) {
+        unsigned slice = left < BARRIER_SLICE_MS ? left : BARRIER_SLICE_MS;
+        if (p->wait(p->ctx, r->generation, slice, &r->barrier))
+            return true;
+        left -= slice;
+        if (left == 0 || control_is_stopping(f->control))
+            return false;
+    }
+}
+
 /* From the intent on. */
 static void act(struct flip *f)
 {
@@ -235,12 +250,15 @@ static void act(struct flip *f)
         persist(f, write_forgotten);
         return;
     }
-    r->drained = c->publisher.wait(c->publisher.ctx, r->generation, q->timeout_ms, &r->barrier);
+    r->drained = wait_drained(f);
     if (!r->drained)
         list_holders(f);
     if (!r->drained && forward) {
-        refuse(f, "the barrier did not pass in %.1f s, %zu sessions hold an older generation; back to %s",
-               q->timeout_ms / 1e3, r->holder_count, phase_name(r->from));
+        if (control_is_stopping(c))
+            refuse(f, "the proxy is stopping; back to %s", phase_name(r->from));
+        else
+            refuse(f, "the barrier did not pass in %.1f s, %zu sessions hold an older generation; back to %s",
+                   q->timeout_ms / 1e3, r->holder_count, phase_name(r->from));
         turn_back(f);
         return;
     }

@@ -219,25 +219,32 @@ void jobs_resume(struct control *c)
 
 /* ---- stopping --------------------------------------------------------------------------------------- */
 
-void job_stop(struct control *c, struct migration *m, enum backfill_state state)
+/* `lock` is held, and given up meanwhile. */
+static void end_job(struct control *c, struct migration *m, enum backfill_state state)
 {
-    pthread_mutex_lock(&c->lock);
     if (m->job)
         m->job->wanted = state;
     while (m->job)
         pthread_cond_wait(&c->changed, &c->lock);
+}
+
+void job_stop(struct control *c, struct migration *m, enum backfill_state state)
+{
+    pthread_mutex_lock(&c->lock);
+    end_job(c, m, state);
     pthread_mutex_unlock(&c->lock);
 }
 
+/* The list is looked up under the lock at every step: a reload that began before may move it. */
 void jobs_stop(struct control *c)
 {
     pthread_mutex_lock(&c->lock);
     for (size_t i = 0; i < c->migration_count; i++)
         if (c->migrations[i]->job)
             c->migrations[i]->job->leave = true;
-    pthread_mutex_unlock(&c->lock);
     for (size_t i = 0; i < c->migration_count; i++)
-        job_stop(c, c->migrations[i], BACKFILL_PAUSED);
+        end_job(c, c->migrations[i], BACKFILL_PAUSED);
+    pthread_mutex_unlock(&c->lock);
 }
 
 bool backfill_stop(struct control *c, const char *migration, const char *who, enum backfill_state state,
