@@ -129,7 +129,7 @@ static bool plan_is_range(struct run *r, char *error, size_t error_size)
 {
     struct buf b = BUF_INIT;
     struct db_result result;
-    buf_add_str(&b, "EXPLAIN ");
+    buf_add_str(&b, "EXPLAIN FORMAT=TRADITIONAL "); /* MySQL's default is a tree */
     add_update(&b, r);
     if (!db_query_buf(r->db, &b, &result)) {
         snprintf(error, error_size, "EXPLAIN of the first chunk: %s", db_error(r->db));

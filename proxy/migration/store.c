@@ -106,9 +106,10 @@ bool store_lock(struct db *d, const char *database, char *error, size_t error_si
 {
     struct db_result r;
     struct buf b = BUF_INIT, name = BUF_INIT;
-    buf_add_str(&name, "CONCAT('crossfade.', MD5("); /* a lock's name has at most 64 characters */
+    /* A lock's name has at most 64 characters. (MySQL 9.7 has no MD5 and no SHA1 any more.) */
+    buf_add_str(&name, "CONCAT('crossfade.', LEFT(SHA2(");
     sql_string(&name, span_of(database));
-    buf_add_str(&name, "))");
+    buf_add_str(&name, ", 256), 32))");
     buf_add_str(&b, "SELECT GET_LOCK(");
     buf_add_span(&b, buf_span(&name));
     buf_printf(&b, ", %d), IS_USED_LOCK(", LOCK_WAIT_S);
