@@ -43,6 +43,23 @@ static void check_natural(struct plan *p, struct source *from, struct source *ri
     }
 }
 
+static bool is_used(const struct name_list *using, struct span name)
+{
+    for (; using; using = using->next)
+        if (span_ieq(using->name.text, name))
+            return true;
+    return false;
+}
+
+/* A name that an earlier join compared by condition is two columns now, and no join finds it by name. */
+static void check_earlier(struct plan *p, const struct scope *s, const struct table_ref *join)
+{
+    for (const struct joined_name *n = s->joined; n; n = n->next)
+        if (n->by_condition && (join->natural || is_used(join->using, n->name)))
+            refuse_about(p, NULL, join->natural ? "NATURAL JOIN may join by %.*s" : "USING joins by %.*s",
+                         n->name, "join with ON");
+}
+
 /* ---- the condition ---- */
 
 /* The one table of [from, end) that shows the column; NULL: none, several, or it is not certain. */
@@ -157,6 +174,7 @@ void join_by_condition(struct plan *p, struct scope *s, const struct table_ref *
     if (join->natural)
         known = known && compare_common(&c);
     if (!known) {
+        check_earlier(p, s, join);
         check_using(p, left, join->using);
         if (join->natural)
             check_natural(p, left, right);

@@ -94,7 +94,9 @@ void walk_items(struct plan *p, struct scope *s, const struct select_item *items
             continue;
         }
         walk_expr(p, s, item->expr);
-        if (p->flips != before && !name_given(&item->alias))
+        bool respelled =
+            s->old_shape && bare(item->expr)->kind == EXPR_COLUMN && is_respelled(s, bare(item->expr));
+        if ((p->flips != before || respelled) && !name_given(&item->alias))
             keep_label(p, item);
     }
 }

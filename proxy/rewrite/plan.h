@@ -315,7 +315,8 @@ bool wants_old_shape(const struct plan *p, const struct query *q, const struct s
 
 /* Makes a table of FROM a derived table that shows its old shape, where that cannot be told from the table;
  * its names then mean what they say. */
-void show_in_old_shape(struct plan *p, const struct table_ref *ref, struct source *s);
+void show_in_old_shape(struct plan *p, const struct select *select, const struct table_ref *ref,
+                       struct source *s);
 
 /* Whether a name is written otherwise than the derived table's column, whose spelling the server would show.
  */

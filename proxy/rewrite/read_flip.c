@@ -220,6 +220,8 @@ static void walk_ref(struct plan *p, struct scope *s, const struct table_ref *re
                 if (rule_flips(source->rules[i]))
                     refuse(p, source->rules[i], "FOR SYSTEM_TIME reads history that has no new columns",
                            "read the table without FOR SYSTEM_TIME");
+        if (s->old_shape)
+            show_in_old_shape(p, s->select, ref, source);
         return;
     case TABLE_DERIVED:
         source = arena_new_of(p->arena, struct source);
@@ -288,6 +290,7 @@ static struct scope *walk_select(struct plan *p, const struct query *q, const st
 {
     struct scope *s = arena_new_of(p->arena, struct scope);
     *s = (struct scope){.outer = outer, .select = select, .ctes = ctes};
+    s->old_shape = wants_old_shape(p, q, select);
     remember(p, select, s);
     walk_from(p, s, select->from);
     bool star_alone = exists && select->items && select->items->expr->kind == EXPR_STAR;
@@ -351,6 +354,7 @@ static struct scope *walk_body(struct plan *p, const struct query *q, const stru
 struct scope *walk_query(struct plan *p, const struct query *q, const struct scope *outer,
                          const struct ctes *ctes, bool exists)
 {
+    p->locks = p->locks || q->lock != LOCK_NONE;
     ctes = walk_with(p, q->with, outer, ctes);
     struct scope *shape = walk_body(p, q, q->body, outer, ctes, exists);
     walk_exprs(p, shape ? shape : outer, q->limit);

@@ -247,6 +247,8 @@ static void begin_statement(struct plan *p, const struct stmt *s)
     p->touch_count = 0;
     p->walked = NULL;
     p->flips = 0;
+    p->reshaped = 0;
+    p->locks = false;
     p->names_table = false;
     p->prepares = false;
     p->target = NULL;
@@ -255,6 +257,28 @@ static void begin_statement(struct plan *p, const struct stmt *s)
     p->named = p->strict = NULL;
     p->rule = NULL;
     p->reason = p->hint = NULL;
+}
+
+/* A query that was refused, because names alone could not be replaced, is planned once more with its tables
+ * in their old shape. Where that is refused too, the first reason stays. */
+static void plan_old_shape(struct plan *p, const struct stmt *s, uint32_t edits_before)
+{
+    struct plan first = *p;
+    if (!p->refused || s->kind != STMT_QUERY || p->locks)
+        return;
+    edits_truncate(&p->edits, edits_before);
+    begin_statement(p, s);
+    p->touches = first.touches;
+    p->touch_count = first.touch_count;
+    p->reshapes = true;
+    plan_statement(p, s);
+    p->reshapes = false;
+    if (!p->refused && p->reshaped)
+        return;
+    p->refused = true;
+    p->rule = first.rule;
+    p->reason = first.reason;
+    p->hint = first.hint;
 }
 
 static void check_modes(struct run *run, const struct stmt *s)
@@ -286,6 +310,7 @@ static bool run_statement(struct run *run, size_t *off)
         if (s->kind == STMT_EMPTY)
             return *off > from;
         plan_statement(p, s);
+        plan_old_shape(p, s, before);
         check_modes(run, s);
     } else {
         refuse_unparsed(p, (struct span){p->text.ptr + from, end - from}, status, &error);

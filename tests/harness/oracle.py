@@ -126,6 +126,9 @@ class Statements:
     def number(self):
         return self.pick("0", "1", "2", "3", "7", "12.5", "19.99", "-4", "100", "0.01", "42")
 
+    def constant(self, kind):
+        return self.string() if kind == STRINGS else self.number()
+
     def column(self, sources, kind):
         alias, table = self.random.choice(sources)
         name = self.case(self.random.choice(COLUMNS[table][kind]))
@@ -207,7 +210,7 @@ class Statements:
 
     def select(self):
         return self.pick(self.plain_select, self.plain_select, self.plain_select, self.grouped, self.star, self.derived,
-                         self.union, self.cte, self.window, self.distinct)()
+                         self.union, self.cte, self.window, self.distinct, self.rollup, self.joined_by_name, self.having)()
 
     def key_order(self, sources):
         return ", ".join(f"{alias}.id" for alias, _ in sources)
@@ -272,6 +275,61 @@ class Statements:
         table = self.pick("users", "orders", "items")
         column = self.column([(table, table)], self.pick(STRINGS, NUMBERS))
         return f"SELECT DISTINCT {column} FROM {table} ORDER BY {column}"
+
+    # ---- reads that need the tables in their old shape
+
+    def rollup(self):
+        table = self.pick("users", "orders", "items")
+        sources = [("t", table)]
+        kind = self.pick(STRINGS, NUMBERS)
+        first, second = self.column(sources, kind), self.column(sources, self.pick(STRINGS, NUMBERS))
+        shown = self.pick(first, first, f"UPPER({first})", f"{first} AS top", f"COALESCE({first}, {self.constant(kind)})")
+        total = self.amount(sources, 1)
+        having = self.pick("", "", f" HAVING {first} IS NULL", " HAVING COUNT(*) > 1", f" HAVING MAX({total}) > 2")
+        group = self.pick(first, f"{first}, {second}", f"{first}, {second}", f"UPPER({first})")
+        if group.startswith("UPPER("):
+            shown, having = self.pick(group, f"CONCAT({group}, '.')"), ""
+        if first.split(".")[-1].strip("`").lower() == second.split(".")[-1].strip("`").lower():
+            group = first  # the server confuses the totals of a column that is grouped by twice
+        item = f", {second}" if group.endswith(f", {second}") else ""
+        where = f" WHERE {self.condition(sources, 1)}" if self.chance(40) else ""
+        return f"SELECT {shown}{item}, COUNT(*), SUM({total}), MIN({first}) FROM {table} t{where} GROUP BY {group} WITH ROLLUP{having}"
+
+    def joined_by_name(self):
+        first, second, third = (self.pick("users", "orders", "items", "staging") for _ in range(3))
+        natural = lambda: f"NATURAL {self.pick('', '', 'LEFT ', 'RIGHT ')}JOIN"
+        using = lambda name: (self.pick("JOIN", "LEFT JOIN", "RIGHT JOIN"), f" USING ({name})")
+        joins = []
+        for alias, table in (("b", second), ("c", third)):
+            if self.chance(60):
+                joins.append(f"{natural()} {table} {alias}")
+            else:
+                verb, tail = using("id")
+                joins.append(f"{verb} {table} {alias}{tail}")
+        sources = [("a", first), ("b", second), ("c", third)]
+        if self.chance(25):  # the same table, by a migrated column
+            first = self.pick("users", "orders", "items")
+            name = self.pick(*[column for column in OLD_SHAPE[first] if column not in ("id", "email", "nick", "note")])
+            verb, tail = using(self.pick(name, f"id, {name}"))
+            joins, sources = [f"{verb} {first} b{tail}"], [("a", first), ("b", first)]
+        elif self.chance(30):
+            joins.pop()
+            sources.pop()
+        elif self.chance(20):
+            joins = [f"{natural()} ({second} b {joins[1]})"]
+        items = self.pick("*", "*", "*", f"{self.item(sources)}, {self.item(sources)}", "b.*, a.id")
+        where = f" WHERE {self.condition(sources, 1)}" if self.chance(60) else ""
+        return f"SELECT {items} FROM {first} a {' '.join(joins)}{where}"
+
+    def having(self):
+        table = self.pick("users", "orders", "items")
+        sources = [("t", table)]
+        kind = self.pick(STRINGS, NUMBERS)
+        column = self.column(sources, kind)
+        test = self.pick(f"{column} IS NULL", f"{column} > {self.constant(kind)}", f"{column} = MAX({column})",
+                         f"UPPER({column}) LIKE '%A%'", f"(SELECT COUNT(*) FROM users u WHERE u.fullname = {column}) > 0")
+        return (f"SELECT COUNT(*), MAX(t.id){self.pick('', f', LENGTH({column})')} FROM {table} t GROUP BY {column}"
+                f" HAVING {test}{self.pick('', ' ORDER BY 2')}")
 
     # ---- writes
 
