@@ -76,42 +76,49 @@ static void add_databases(struct buf *b, const struct config *c)
     }
 }
 
-/* The views of a query's result, as "db" and "table" pairs; rows of a stored result stay until its end. */
-struct views {
-    struct db_result result;
-    struct span *names;
+/* The views of a query's result; rows of a stored result stay until its end. */
+struct view {
+    struct span db, table, definition;
 };
 
-static bool is_view(const struct views *v, struct span db, struct span table)
+struct views {
+    struct db_result result;
+    struct view *items;
+};
+
+static const struct view *view_of(const struct views *v, struct span db, struct span table)
 {
+    const struct view *found = NULL;
     for (size_t i = 0; i < v->result.rows; i++)
-        if (span_eq(v->names[2 * i], db) && span_eq(v->names[2 * i + 1], table))
-            return true;
-    return false;
+        if (span_eq(v->items[i].db, db) && span_eq(v->items[i].table, table))
+            found = &v->items[i]; /* the later one has the text */
+    return found;
 }
 
 static bool load_views(struct db *d, const struct config *c, struct views *v)
 {
     struct buf b = BUF_INIT;
-    buf_add_str(&b, "SELECT table_schema, table_name FROM information_schema.tables"
+    /* Servers hide a view from the second table where its text may not be seen, but not from the first. */
+    buf_add_str(&b, "SELECT table_schema, table_name, '' FROM information_schema.tables"
                     " WHERE table_type LIKE '%VIEW' AND table_schema IN (");
+    add_databases(&b, c);
+    buf_add_str(&b, ") UNION ALL SELECT table_schema, table_name, COALESCE(view_definition, '')"
+                    " FROM information_schema.views WHERE table_schema IN (");
     add_databases(&b, c);
     buf_add_str(&b, ")");
     *v = (struct views){0};
     if (!db_query_buf(d, &b, &v->result))
         return false;
-    v->names = calloc(v->result.rows * 2 + 1, sizeof(*v->names));
+    v->items = calloc(v->result.rows + 1, sizeof(*v->items));
     const db_field *f;
-    for (size_t i = 0; v->names && (f = db_next(&v->result)); i += 2) {
-        v->names[i] = f[0];
-        v->names[i + 1] = f[1];
-    }
-    return v->names != NULL;
+    for (size_t i = 0; v->items && (f = db_next(&v->result)); i++)
+        v->items[i] = (struct view){f[0], f[1], f[2]};
+    return v->items != NULL;
 }
 
 static void end_views(struct views *v)
 {
-    free(v->names);
+    free(v->items);
     db_end(&v->result);
 }
 
@@ -124,7 +131,11 @@ static struct catalog *build(const struct db *d, struct db_result *columns, cons
         if (!span_eq(db, f[F_DB]) || !span_eq(table, f[F_TABLE])) {
             db = f[F_DB];
             table = f[F_TABLE];
-            catalog_add_table(catalog, db, table, is_view(views, db, table));
+            const struct view *view = view_of(views, db, table);
+            if (view)
+                catalog_add_view(catalog, db, table, view->definition);
+            else
+                catalog_add_table(catalog, db, table, false);
         }
         struct catalog_column column = column_of_row(f, db_server(d)->mariadb);
         catalog_add_column(catalog, &column);

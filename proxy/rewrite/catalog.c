@@ -98,6 +98,13 @@ void catalog_add_table(struct catalog *c, struct span db, struct span name, bool
     c->tables[c->table_count++] = t;
 }
 
+void catalog_add_view(struct catalog *c, struct span db, struct span name, struct span definition)
+{
+    catalog_add_table(c, db, name, true);
+    if (!c->failed)
+        c->tables[c->table_count - 1].definition = copy_text(c, definition);
+}
+
 void catalog_add_column(struct catalog *c, const struct catalog_column *column)
 {
     if (c->failed || c->table_count == 0) {
@@ -237,6 +244,11 @@ static bool column_equal(const struct catalog_column *a, const struct catalog_co
            span_eq(a->default_text, b->default_text);
 }
 
+bool catalog_folds(const struct catalog *c)
+{
+    return c && c->fold;
+}
+
 bool catalog_equal(const struct catalog *a, const struct catalog *b)
 {
     if (a == b)
@@ -248,7 +260,7 @@ bool catalog_equal(const struct catalog *a, const struct catalog *b)
         const struct catalog_table *x = &a->tables[i];
         const struct catalog_table *y = catalog_find(b, x->db, x->name);
         if (!y || !span_eq(x->name, y->name) || x->is_view != y->is_view ||
-            x->column_count != y->column_count)
+            x->column_count != y->column_count || !span_eq(x->definition, y->definition))
             return false;
         for (size_t k = 0; k < x->column_count; k++)
             if (!column_equal(&x->columns[k], &y->columns[k]))

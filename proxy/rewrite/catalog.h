@@ -40,6 +40,7 @@ struct catalog_column {
 struct catalog_table {
     struct span db, name;
     bool is_view;
+    struct span definition; /* a view's text as the server keeps it, names in backquotes; empty: not known */
     const struct catalog_column *columns; /* in ordinal order */
     size_t column_count;
 };
@@ -49,6 +50,7 @@ struct catalog;
 /* A builder: add tables, then columns to the table added last; everything is copied. */
 struct catalog *catalog_new(void);
 void catalog_add_table(struct catalog *c, struct span db, struct span name, bool is_view);
+void catalog_add_view(struct catalog *c, struct span db, struct span name, struct span definition);
 void catalog_add_column(struct catalog *c, const struct catalog_column *column);
 
 /* Ends building: lookups work from here. false when memory ran out. `fold`: table names compare without
@@ -64,6 +66,17 @@ const struct catalog_table *catalog_find(const struct catalog *c, struct span db
 
 /* The table of MariaDB's sequence engine that a name means (seq_1_to_100, seq_1_to_9_step_2); NULL: none. */
 const struct catalog_table *catalog_sequence(struct span name);
+
+/* Whether names of tables compare without case. */
+bool catalog_folds(const struct catalog *c);
+
+/* Whether rows of db.table may be behind a view: its text, or that of a view that it names, names the table,
+ * or one of these texts is not known. */
+bool catalog_view_may_show(const struct catalog *c, const struct catalog_table *view, struct span db,
+                           struct span table);
+
+/* Whether a view's column is one of a table, under the table's own name for it. */
+bool catalog_view_keeps_name(const struct catalog *c, const struct catalog_table *view, struct span column);
 
 /* Column names compare without ASCII case. NULL where there is none. */
 const struct catalog_column *catalog_column_of(const struct catalog_table *t, struct span name);

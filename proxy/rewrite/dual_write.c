@@ -26,6 +26,13 @@ void refuse_view_write(struct plan *p, const struct source *target, struct span 
         refuse_about(p, r, "%.*s is written through a view", column, "write the table itself");
 }
 
+void refuse_view_rows(struct plan *p, const struct source *target)
+{
+    const struct rule *r = rule_of_rows_behind_view(p->rules, target->table);
+    if (r)
+        refuse(p, r, "rows are added through a view", "add them to the table itself");
+}
+
 /* How many of a side's columns are set. */
 static size_t count_set(struct plan *p, const struct rule *r, struct rule_side side,
                         const struct column_list *list)

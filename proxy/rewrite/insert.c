@@ -262,6 +262,12 @@ static bool repeat_value(struct insert_plan *ip, const struct rule *rule, const 
     return stored_value(p, scope, rule, column, value, rendered(p, value->range), &out->with);
 }
 
+static bool default_value(struct insert_plan *ip, struct span name, struct substitute *out)
+{
+    out->column = name;
+    return constant_default(ip->p, catalog_column_of(ip->target->table, name), &out->with);
+}
+
 /* A row's value at a place of the list; `set`: of INSERT … SET. */
 static const struct expr *value_at(const struct expr *row, const struct assignment *set, uint32_t place)
 {
@@ -308,6 +314,8 @@ static struct fragment row_computed_first(struct insert_plan *ip, const struct a
         if (value && value->kind != EXPR_DEFAULT) {
             if (!repeat_value(ip, add->rule, ip->scope, name, value, &values[count++]))
                 break;
+        } else if (value && default_value(ip, name, &values[count])) {
+            count++;
         } else if (value || needs_default(ip->target, name)) {
             refuse_about(p, add->rule, "%.*s gets its default while a subquery reads the table itself", name,
                          "give it a value, or read the table before");
@@ -356,44 +364,6 @@ static void edit_set(struct insert_plan *ip)
                                  : fragment_of(ip->additions[k].set));
 }
 
-/* The default of a column that INSERT … SELECT leaves out, as an expression. Only what says the same in every
- * session. false: refused. */
-static bool default_value(struct insert_plan *ip, const struct rule *rule, struct span name,
-                          struct substitute *out)
-{
-    struct plan *p = ip->p;
-    const struct catalog_column *c = catalog_column_of(ip->target->table, name);
-    struct span text = c && !c->auto_increment ? c->default_text : SPAN("");
-    bool numeric = c && (c->class == COLUMN_INTEGER || c->class == COLUMN_DECIMAL);
-    bool plain = text.len > 0;
-    for (size_t i = 0; i < text.len; i++)
-        plain = plain && text.ptr[i] >= ' ' && text.ptr[i] < 0x7f && text.ptr[i] != '\\' &&
-                (!numeric || lex_is(text.ptr[i], CLASS_DIGIT) || strchr(".+-", text.ptr[i]));
-    struct builder b = {.arena = p->arena};
-    out->column = name;
-    if (span_ieq(text, SPAN("NULL"))) {
-        builder_add(&b, text);
-    } else if (plain && numeric) {
-        builder_add(&b, SPAN("("));
-        builder_add(&b, text);
-        builder_add(&b, SPAN(")"));
-    } else if (plain && c->class == COLUMN_STRING && text.ptr[0] == '\'' && c->charset.len &&
-               c->collation.len) {
-        builder_add(&b, SPAN("(CAST(_utf8mb4"));
-        builder_add(&b, text);
-        builder_add(&b, SPAN(" AS CHAR CHARACTER SET "));
-        builder_add(&b, c->charset);
-        builder_add(&b, SPAN(") COLLATE "));
-        builder_add(&b, c->collation);
-        builder_add(&b, SPAN(")"));
-    } else {
-        refuse_about(p, rule, "INSERT … SELECT leaves %.*s out", name, "name it and give it a value");
-        return false;
-    }
-    out->with = builder_done(&b);
-    return true;
-}
-
 /* The select item that gives the value at a place; `shown` where it is a star's column. NULL: there is none.
  */
 static const struct select_item *item_at(struct plan *p, const struct select *select,
@@ -439,6 +409,15 @@ static bool repeat_shown(struct insert_plan *ip, const struct rule *rule, const 
     return stored_column(p, scope, rule, column, e, flipped, text, &out->with);
 }
 
+static bool default_left_out(struct insert_plan *ip, const struct rule *rule, struct span name,
+                             struct substitute *out)
+{
+    if (default_value(ip, name, out))
+        return true;
+    refuse_about(ip->p, rule, "INSERT … SELECT leaves %.*s out", name, "name it and give it a value");
+    return false;
+}
+
 /* One branch of INSERT … SELECT: the item that fills the column is repeated within the expression. */
 static void edit_branch(struct insert_plan *ip, const struct select *select, const struct scope *scope)
 {
@@ -460,7 +439,7 @@ static void edit_branch(struct insert_plan *ip, const struct select *select, con
             if (!is_read(&follow, name))
                 continue;
             struct substitute *value = &values[count++];
-            if (!item          ? !default_value(ip, add->rule, name, value)
+            if (!item          ? !default_left_out(ip, add->rule, name, value)
                 : shown.source ? !repeat_shown(ip, add->rule, scope, name, &shown, value)
                                : !repeat_value(ip, add->rule, scope, name, item->expr, value))
                 return;
@@ -676,9 +655,8 @@ void plan_insert(struct plan *p, const struct insert_stmt *i)
         from = walk_query(p, i->query, NULL, NULL, false);
     plan_duplicate(&ip, from);
     p->target = NULL;
-    if (ip.target->table && ip.target->table->is_view && find_list(&ip))
-        for (uint32_t k = 0; k < ip.list.count; k++)
-            refuse_view_write(p, ip.target, ip.list.names[k]);
+    if (ip.target->table && ip.target->table->is_view)
+        refuse_view_rows(p, ip.target);
     else if (ip.target->rule_count && !p->refused)
         add_what_follows(&ip);
     plan_returning(p, &ip);

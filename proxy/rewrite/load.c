@@ -78,6 +78,7 @@ void plan_load(struct plan *p, const struct load_stmt *l)
         *target->frozen = UINT32_MAX;
     for (const struct assignment *a = l->set; a; a = a->next)
         walk_expr(p, s, a->value);
+    refuse_view_rows(p, target);
     if (target->rule_count == 0)
         return;
     bool known = filled_columns(p, l, target, &list);

@@ -11,6 +11,7 @@
  *     dual_write.c   what the writing files share: which columns a statement sets, what is to be added
  *     insert.c, update.c    the statements that write
  *     convert.c      a repeated value as the old column would have stored it
+ *     default.c      a column's default as an expression
  *     statement.c    everything that is not DML
  *     create_table.c CREATE TABLE … SELECT
  *
@@ -238,6 +239,10 @@ void walk_from(struct plan *p, struct scope *s, const struct table_ref *refs);
 /* Refuses a write to a view's column that could be a migration's. */
 void refuse_view_write(struct plan *p, const struct source *target, struct span column);
 
+/* The same for whole rows: a column that the view leaves out gets its default, and what follows from it does
+ * not. */
+void refuse_view_rows(struct plan *p, const struct source *target);
+
 /* The text that a flipped column becomes, with its parentheses, its guard and its qualifier. */
 struct fragment flipped_text(struct plan *p, const struct column_ref *ref);
 
@@ -354,6 +359,12 @@ const struct catalog_column *column_meant(struct plan *p, const struct scope *sc
 
 /* Whether a part of the text gives the same value when it stands in a statement twice. */
 bool is_repeatable(struct plan *p, struct range r);
+
+/* ---- default.c ---- */
+
+/* The column's constant default as an expression that says the same in every session. false: there is none.
+ * `c` may be NULL. */
+bool constant_default(struct plan *p, const struct catalog_column *c, struct fragment *out);
 
 /* ---- dual_write.c ---- */
 

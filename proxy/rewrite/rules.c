@@ -125,19 +125,39 @@ static bool build_rule(struct arena *arena, const struct rule_input *in, struct 
     return false;
 }
 
+static bool has_column(const struct rule *r, struct span name)
+{
+    for (size_t k = 0; k < r->old_count; k++)
+        if (span_ieq(r->old_columns[k].name, name))
+            return true;
+    for (size_t k = 0; k < r->new_count; k++)
+        if (span_ieq(r->new_columns[k].name, name))
+            return true;
+    return false;
+}
+
+static bool may_show(const struct rules *r, const struct catalog_table *view, const struct rule *rule)
+{
+    return rule->phase != PHASE_DONE && catalog_view_may_show(r->catalog, view, rule->db, rule->table);
+}
+
 const struct rule *rule_behind_view(const struct rules *r, const struct catalog_table *view,
                                     struct span column)
 {
-    for (size_t i = 0; view && view->is_view && i < r->count; i++) {
-        const struct rule *rule = &r->rules[i];
-        bool here = r->fold_table_names ? span_ieq(rule->db, view->db) : span_eq(rule->db, view->db);
-        for (size_t k = 0; here && rule->phase != PHASE_DONE && k < rule->old_count; k++)
-            if (span_ieq(rule->old_columns[k].name, column))
-                return rule;
-        for (size_t k = 0; here && rule->phase != PHASE_DONE && k < rule->new_count; k++)
-            if (span_ieq(rule->new_columns[k].name, column))
-                return rule;
-    }
+    if (!view || !view->is_view || !catalog_column_of(view, column))
+        return NULL;
+    bool renamed = !catalog_view_keeps_name(r->catalog, view, column);
+    for (size_t i = 0; i < r->count; i++)
+        if ((renamed || has_column(&r->rules[i], column)) && may_show(r, view, &r->rules[i]))
+            return &r->rules[i];
+    return NULL;
+}
+
+const struct rule *rule_of_rows_behind_view(const struct rules *r, const struct catalog_table *view)
+{
+    for (size_t i = 0; view && view->is_view && i < r->count; i++)
+        if (may_show(r, view, &r->rules[i]))
+            return &r->rules[i];
     return NULL;
 }
 
@@ -151,22 +171,14 @@ static void add_name(struct arena *arena, struct rules *r, struct span *names, s
     r->names.bloom |= scan_bloom(name);
 }
 
-static bool may_hide_rule(const struct rules *r, const struct catalog_table *t)
-{
-    for (size_t i = 0; t->is_view && i < t->column_count; i++)
-        if (rule_behind_view(r, t, t->columns[i].name))
-            return true;
-    return false;
-}
-
 /* What any statement could be rewritten or refused for: the tables of migrations that are not done, and the
- * views that may show their columns. */
+ * views that may show their rows. */
 static void build_names(struct arena *arena, struct rules *r)
 {
     size_t most = r->count;
     const struct catalog_table *t;
     for (size_t i = 0; (t = catalog_at(r->catalog, i)); i++)
-        most += may_hide_rule(r, t);
+        most += rule_of_rows_behind_view(r, t) != NULL;
     struct span *names = arena_alloc(arena, (most + 1) * sizeof *names);
     if (arena_failed(arena))
         return;
@@ -174,7 +186,7 @@ static void build_names(struct arena *arena, struct rules *r)
         if (r->rules[i].phase != PHASE_DONE)
             add_name(arena, r, names, r->rules[i].table);
     for (size_t i = 0; (t = catalog_at(r->catalog, i)); i++)
-        if (may_hide_rule(r, t))
+        if (rule_of_rows_behind_view(r, t))
             add_name(arena, r, names, t->name);
     r->names.names = names;
 }

@@ -100,10 +100,13 @@ struct rules *rules_build(const struct rule_input *inputs, size_t count, const s
                           size_t error_size);
 void rules_free(struct rules *r);
 
-/* The rule, if any, that a column of a view could be of: by its name and the view's database. What a view
- * shows is not known here, so this errs towards a rule. */
+/* The rule, if any, whose column a view's column could be. What a view shows is not known altogether, so this
+ * errs towards a rule. */
 const struct rule *rule_behind_view(const struct rules *r, const struct catalog_table *view,
                                     struct span column);
+
+/* The rule, if any, whose table's rows a view could show. */
+const struct rule *rule_of_rows_behind_view(const struct rules *r, const struct catalog_table *view);
 
 /* Checks and compiles one expression of a config file against the columns that it may name. Refused:
  * syntax errors, other columns, subqueries, aggregates and window functions, variables, parameters, and

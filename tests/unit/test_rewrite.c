@@ -254,16 +254,44 @@ static void test_views(void **state)
     struct catalog *c = catalog_new();
     const struct catalog_column a = {.name = SPAN("A"), .nullable = true}, x = {.name = SPAN("x")};
     struct rules *rules = f->rules;
-    catalog_add_table(c, SPAN("shop"), SPAN("v"), true);
+    const struct catalog_column b = {.name = SPAN("b")};
+    catalog_add_view(
+        c, SPAN("shop"), SPAN("v"),
+        SPAN("select `shop`.`t`.`A` AS `A`,`shop`.`t`.`x` AS `x`,`shop`.`t`.`a` AS `b` from `shop`.`t`"));
     catalog_add_column(c, &a);
+    catalog_add_column(c, &x);
+    catalog_add_column(c, &b);
+    catalog_add_view(c, SPAN("shop"), SPAN("upon"),
+                     SPAN("select `v`.`x` AS `x`,`v`.`b` AS `b` from `shop`.`v`"));
+    catalog_add_column(c, &x);
+    catalog_add_column(c, &b);
+    catalog_add_view(c, SPAN("shop"), SPAN("few"),
+                     SPAN("select `q`.`x` AS `x`,'`' AS `b` from `shop`.`t` `q`"));
+    catalog_add_column(c, &x);
+    catalog_add_column(c, &b);
+    catalog_add_view(c, SPAN("shop"), SPAN("other"), SPAN("select `s`.`a` AS `a` from `shop`.`s`"));
+    catalog_add_column(c, &a);
+    catalog_add_view(c, SPAN("shop"), SPAN("unseen"), SPAN(""));
     catalog_add_column(c, &x);
     assert_true(catalog_finish(c, false));
     rules->catalog = c;
     expect("UPDATE v SET x = 1 WHERE a = 2", NULL);
     expect("SELECT a FROM v", NULL);
     expect("UPDATE v SET a = 1", "!a is written through a view");
-    expect("INSERT INTO v (a, x) VALUES (1, 2)", "!a is written through a view");
-    expect("INSERT INTO v VALUES (1, 2)", "!A is written through a view");
+    expect("UPDATE v SET b = 1", "!b is written through a view");
+    expect("UPDATE upon SET x = 1", NULL);
+    expect("UPDATE upon SET b = 1", "!b is written through a view");
+    expect("UPDATE few SET x = 1 WHERE b = 2", NULL);
+    expect("UPDATE other SET a = 1", NULL);
+    expect("UPDATE unseen SET x = 1", "!x is written through a view");
+    expect("INSERT INTO v (a, x) VALUES (1, 2)", "!rows are added through a view");
+    expect("INSERT INTO v VALUES (1, 2)", "!rows are added through a view");
+    expect("INSERT INTO few (x) VALUES (1)", "!rows are added through a view");
+    expect("REPLACE INTO upon SET x = 1", "!rows are added through a view");
+    expect("INSERT INTO unseen (x) SELECT 1", "!rows are added through a view");
+    expect("INSERT INTO other (a) VALUES (1)", NULL);
+    expect("LOAD DATA INFILE 'f' INTO TABLE few", "!rows are added through a view");
+    expect("DELETE FROM few", NULL);
     expect("UPDATE v JOIN s ON s.id = v.x SET s.v = 1", NULL);
     rules->catalog = f->catalog;
     catalog_free(c);
