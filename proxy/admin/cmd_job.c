@@ -143,6 +143,26 @@ static cJSON *keys_json(const char (*keys)[VERIFY_KEY_SIZE], size_t count)
     return list;
 }
 
+/* What a promise came out as; nothing where it was not asked. */
+static void add_promise(cJSON *o, const char *name, const struct verify_promise *p)
+{
+    char keys[64];
+    if (!p->asked)
+        return;
+    snprintf(keys, sizeof(keys), "%s_keys", name);
+    cJSON_AddNumberToObject(o, name, (double)p->broken);
+    cJSON_AddItemToObject(o, keys, keys_json(p->keys, p->key_count));
+}
+
+static struct stored_promise stored_promise(const struct verify_promise *p)
+{
+    struct stored_promise out = {.asked = p->asked, .broken = p->broken};
+    size_t len = 0;
+    for (size_t i = 0; i < p->key_count && len < sizeof(out.keys); i++)
+        len += (size_t)snprintf(out.keys + len, sizeof(out.keys) - len, "%s%s", i ? ", " : "", p->keys[i]);
+    return out;
+}
+
 static cJSON *verify_json(const struct call *c, const struct verify_report *r)
 {
     cJSON *o = cJSON_CreateObject();
@@ -152,6 +172,8 @@ static cJSON *verify_json(const struct call *c, const struct verify_report *r)
     cJSON_AddNumberToObject(o, "back_failed", (double)r->back_failed);
     cJSON_AddItemToObject(o, "drift_keys", keys_json(r->drift_keys, r->drift_key_count));
     cJSON_AddItemToObject(o, "back_failed_keys", keys_json(r->back_failed_keys, r->back_failed_key_count));
+    add_promise(o, "not_invertible", &r->inverse);
+    add_promise(o, "not_monotonic", &r->order);
     return o;
 }
 
@@ -174,16 +196,26 @@ static bool on_progress(void *ctx, const struct verify_report *r)
 /* Writes down what was found, for the gates and for status. */
 static void record(struct call *c, struct db *d, const struct target *t, const struct verify_report *r)
 {
-    char detail[160];
-    snprintf(detail, sizeof(detail), "%llu rows, %llu drift, %llu without a way back",
-             (unsigned long long)r->rows, (unsigned long long)r->drift, (unsigned long long)r->back_failed);
+    char detail[240];
+    struct stored_verification found = {.rows = r->rows,
+                                        .drift = r->drift,
+                                        .back_failed = r->back_failed,
+                                        .inverse = stored_promise(&r->inverse),
+                                        .order = stored_promise(&r->order)};
+    uint64_t broken = r->inverse.broken + r->order.broken;
+    int len = snprintf(detail, sizeof(detail), "%llu rows, %llu drift, %llu without a way back",
+                       (unsigned long long)r->rows, (unsigned long long)r->drift,
+                       (unsigned long long)r->back_failed);
+    if (broken)
+        snprintf(detail + len, sizeof(detail) - (size_t)len, ", %llu not invertible, %llu not monotonic",
+                 (unsigned long long)r->inverse.broken, (unsigned long long)r->order.broken);
     struct stored_event event = {.who = c->who,
                                  .migration = c->words[0],
                                  .what = "verify",
-                                 .outcome = r->drift || r->back_failed ? "differs" : "equal",
+                                 .outcome = r->drift || r->back_failed || broken ? "differs" : "equal",
                                  .detail = detail,
                                  .generation = t->dual_write_generation};
-    if (!control_take_verification(c->control, d, t, r->rows, r->drift, r->back_failed, &event))
+    if (!control_take_verification(c->control, d, t, &found, &event))
         call_fail(c, "the result cannot be stored: %s", db_error(d));
 }
 

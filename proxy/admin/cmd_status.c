@@ -28,6 +28,10 @@ static cJSON *verification_json(const struct stored_verification *v)
     cJSON_AddNumberToObject(o, "rows", (double)v->rows);
     cJSON_AddNumberToObject(o, "drift", (double)v->drift);
     cJSON_AddNumberToObject(o, "back_failed", (double)v->back_failed);
+    if (v->inverse.asked)
+        cJSON_AddNumberToObject(o, "not_invertible", (double)v->inverse.broken);
+    if (v->order.asked)
+        cJSON_AddNumberToObject(o, "not_monotonic", (double)v->order.broken);
     cJSON_AddStringToObject(o, "at", v->finished_at);
     return o;
 }

@@ -203,10 +203,17 @@ static void print_keys(const char *label, const cJSON *keys)
 
 static void print_verify(const cJSON *line)
 {
-    printf("%s: %.0f rows, %.0f drift, %.0f without a way back\n", text(line, "migration"),
+    printf("%s: %.0f rows, %.0f drift, %.0f without a way back", text(line, "migration"),
            number(line, "rows"), number(line, "drift"), number(line, "back_failed"));
+    if (member(line, "not_invertible"))
+        printf(", %.0f not invertible", number(line, "not_invertible"));
+    if (member(line, "not_monotonic"))
+        printf(", %.0f not monotonic", number(line, "not_monotonic"));
+    printf("\n");
     print_keys("drifts", member(line, "drift_keys"));
     print_keys("no way back", member(line, "back_failed_keys"));
+    print_keys("not invertible", member(line, "not_invertible_keys"));
+    print_keys("not monotonic", member(line, "not_monotonic_keys"));
 }
 
 static void print_backfill(const cJSON *line)

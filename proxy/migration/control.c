@@ -412,14 +412,12 @@ void control_event(struct control *c, const struct stored_event *event)
     db_close(d);
 }
 
-bool control_take_verification(struct control *c, struct db *d, const struct target *t, uint64_t rows,
-                               uint64_t drift, uint64_t back_failed, const struct stored_event *event)
+bool control_take_verification(struct control *c, struct db *d, const struct target *t,
+                               const struct stored_verification *found, const struct stored_event *event)
 {
-    struct stored_verification v = {.valid = true,
-                                    .rows = rows,
-                                    .drift = drift,
-                                    .back_failed = back_failed,
-                                    .generation = t->dual_write_generation};
+    struct stored_verification v = *found;
+    v.valid = true;
+    v.generation = t->dual_write_generation;
     time_t now = time(NULL);
     struct tm utc;
     gmtime_r(&now, &utc);

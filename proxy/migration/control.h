@@ -122,8 +122,8 @@ bool control_reload(struct control *c, const char *who, struct buf *reasons);
 
 /* What a verify found becomes the migration's verification, in memory and in the store, unless the dual-write
  * that it looked at has ended meanwhile; writes the event. false: see db_error. */
-bool control_take_verification(struct control *c, struct db *d, const struct target *t, uint64_t rows,
-                               uint64_t drift, uint64_t back_failed, const struct stored_event *event);
+bool control_take_verification(struct control *c, struct db *d, const struct target *t,
+                               const struct stored_verification *found, const struct stored_event *event);
 
 /* Whether control_stop was called: what takes long should end. */
 bool control_is_stopping(struct control *c);

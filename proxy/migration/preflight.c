@@ -387,6 +387,45 @@ static void gate_way_back(struct check *c)
     }
 }
 
+/* What the configuration promises of the rows: where it is not so, an index would miss rows. */
+static void check_promise(struct check *c, bool made, const struct stored_promise *p, const char *key,
+                          const char *broken)
+{
+    if (!made) {
+        found(c, "%s is not promised", key);
+        return;
+    }
+    if (!is_verified(c->target) || !p->asked) {
+        found(c, "%s = yes was not proven on the rows", key);
+        closed(c, is_verified(c->target) ? "run verify again; a server without window functions (MySQL 5.7)"
+                                           " cannot prove monotonic"
+                                         : "run verify");
+        return;
+    }
+    found(c, "%s in %llu of %llu rows%s%s", broken, (unsigned long long)p->broken,
+          (unsigned long long)c->target->verification.rows, p->broken ? ", first those with the key " : "",
+          p->broken ? p->keys : "");
+    if (p->broken)
+        closed(c, "correct the expressions or the rows, or take the promise out of the configuration");
+}
+
+static void gate_invertible(struct check *c)
+{
+    check_promise(c, rule_of(c)->invertible, &c->target->verification.inverse, "invertible",
+                  "forward(backward(new)) is not new");
+}
+
+static void gate_monotonic(struct check *c)
+{
+    const struct rule *r = rule_of(c);
+    if (r->monotonic && (r->old_count != 1 || r->new_count != 1)) {
+        found(c, "monotonic is of no use with several columns");
+        return;
+    }
+    check_promise(c, r->monotonic, &c->target->verification.order, "monotonic",
+                  "the new column does not compare as the old one does");
+}
+
 /* No gate that closes: it says which reads will be slower. */
 static void gate_indexes(struct check *c)
 {
@@ -435,6 +474,8 @@ static const struct {
     {"backfill", gate_backfill, FOR_CUTOVER, false, false},
     {"drift", gate_drift, FOR_CUTOVER, false, false},
     {"way_back", gate_way_back, FOR_CUTOVER, false, false},
+    {"invertible", gate_invertible, FOR_CUTOVER, false, false},
+    {"monotonic", gate_monotonic, FOR_CUTOVER, false, false},
     {"indexes", gate_indexes, FOR_CUTOVER, false, true},
 };
 

@@ -154,6 +154,39 @@ void row_sql_backward_matches(struct buf *b, const struct rule *r, const struct 
     add_all(b, r->old_columns, r->old_count, t);
 }
 
+/* forward, with the backward expressions in the place of the old columns. */
+static void add_round_trip(struct buf *b, const struct rule *r, const struct expression *forward)
+{
+    uint32_t at = 0;
+    for (size_t i = 0; i < forward->ref_count; i++) {
+        const struct expression_ref *ref = &forward->refs[i];
+        buf_add_span(b, (struct span){forward->text.ptr + at, ref->off - at});
+        for (size_t k = 0; k < r->old_count; k++)
+            if (span_ieq(r->old_columns[k].name, ref->column))
+                wrap(b, "", r->old_columns[k].value.text, "");
+        at = ref->off + ref->len;
+    }
+    buf_add_span(b, (struct span){forward->text.ptr + at, forward->text.len - at});
+}
+
+void row_sql_inverse_matches(struct buf *b, const struct rule *r, const struct catalog_table *t)
+{
+    buf_add_byte(b, '(');
+    for (size_t i = 0; i < r->new_count; i++) {
+        const struct catalog_column *c = catalog_column_of(t, r->new_columns[i].name);
+        struct buf value = BUF_INIT;
+        add_round_trip(&value, r, &r->new_columns[i].value);
+        if (i)
+            buf_add_str(b, " AND ");
+        if (c)
+            row_sql_matches(b, c, buf_span(&value));
+        else
+            buf_add_str(b, "FALSE");
+        buf_free(&value);
+    }
+    buf_add_byte(b, ')');
+}
+
 static bool is_new_column(const struct rule *r, struct span name)
 {
     for (size_t i = 0; i < r->new_count; i++)

@@ -16,6 +16,9 @@ void row_sql_matches(struct buf *b, const struct catalog_column *c, struct span 
 void row_sql_forward_matches(struct buf *b, const struct rule *r, const struct catalog_table *t);
 void row_sql_backward_matches(struct buf *b, const struct rule *r, const struct catalog_table *t);
 
+/* The condition that every new column is what forward gives of backward: what `invertible = yes` promises. */
+void row_sql_inverse_matches(struct buf *b, const struct rule *r, const struct catalog_table *t);
+
 /* The backfill's "SET new = forward …, stamp = stamp": columns with ON UPDATE CURRENT_TIMESTAMP keep their
  * value. */
 void row_sql_fill(struct buf *b, const struct rule *r, const struct catalog_table *t);

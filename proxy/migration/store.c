@@ -47,6 +47,11 @@ static const char *const schema[] = {
     " finished_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3) ON UPDATE "
     "CURRENT_TIMESTAMP(3))" TABLE_OPTIONS,
 
+    /* Beside verifications: what invertible and monotonic promise; NULL: not asked. */
+    "CREATE TABLE IF NOT EXISTS `%s`.promises (migration VARCHAR(64) NOT NULL PRIMARY KEY,"
+    " inverse_broken BIGINT UNSIGNED NULL, inverse_keys VARCHAR(256) NOT NULL,"
+    " order_broken BIGINT UNSIGNED NULL, order_keys VARCHAR(256) NOT NULL)" TABLE_OPTIONS,
+
     "CREATE TABLE IF NOT EXISTS `%s`.events (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,"
     " at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), who VARCHAR(128) NOT NULL,"
     " migration VARCHAR(64) NULL, what VARCHAR(64) NOT NULL, outcome VARCHAR(64) NOT NULL,"
@@ -201,6 +206,13 @@ bool store_read_backfill(struct db *d, const char *database, const char *name, s
     return true;
 }
 
+static void read_promise(const db_field *f, struct stored_promise *out)
+{
+    out->asked = f[0].ptr != NULL;
+    out->broken = db_u64(f[0]);
+    db_text(f[1], out->keys, sizeof(out->keys));
+}
+
 static void read_row(const db_field *f, struct stored_migration *m)
 {
     db_text(f[0], m->name, sizeof(m->name));
@@ -218,6 +230,8 @@ static void read_row(const db_field *f, struct stored_migration *m)
     m->verification.back_failed = db_u64(f[2]);
     m->verification.generation = db_u64(f[3]);
     db_text(f[4], m->verification.finished_at, sizeof(m->verification.finished_at));
+    read_promise(f + 5, &m->verification.inverse);
+    read_promise(f + 7, &m->verification.order);
 }
 
 bool store_load(struct db *d, const char *database, struct stored_migration **list, size_t *count,
@@ -233,10 +247,12 @@ bool store_load(struct db *d, const char *database, struct stored_migration **li
     db_end(&r);
     if (!db_queryf(d, &r,
                    "SELECT m.name, m.phase, m.intent, m.generation, m.dual_write_generation, m.definition,"
-                   " " BACKFILL_FIELDS ", v.rows_read, v.drift, v.back_failed, v.generation, v.finished_at"
+                   " " BACKFILL_FIELDS ", v.rows_read, v.drift, v.back_failed, v.generation, v.finished_at,"
+                   " p.inverse_broken, p.inverse_keys, p.order_broken, p.order_keys"
                    " FROM `%s`.migrations m LEFT JOIN `%s`.backfills b ON b.migration = m.name"
-                   " LEFT JOIN `%s`.verifications v ON v.migration = m.name ORDER BY m.name",
-                   database, database, database))
+                   " LEFT JOIN `%s`.verifications v ON v.migration = m.name"
+                   " LEFT JOIN `%s`.promises p ON p.migration = v.migration ORDER BY m.name",
+                   database, database, database, database))
         return false;
     *list = calloc(r.rows ? r.rows : 1, sizeof(**list));
     while (*list && (f = db_next(&r)))
@@ -405,10 +421,37 @@ bool store_void_verification(struct db *d, const char *database, const char *nam
     return delete_of(d, database, "verifications", name);
 }
 
+static void add_promise(struct buf *b, const struct stored_promise *p)
+{
+    if (p->asked)
+        buf_printf(b, ", %llu, ", (unsigned long long)p->broken);
+    else
+        buf_add_str(b, ", NULL, ");
+    sql_string(b, span_of(p->keys));
+}
+
+static bool store_promises(struct db *d, const char *database, const char *name,
+                           const struct stored_verification *v)
+{
+    struct buf b = BUF_INIT;
+    buf_printf(
+        &b,
+        "REPLACE INTO `%s`.promises (migration, inverse_broken, inverse_keys, order_broken, order_keys)"
+        " VALUES (",
+        database);
+    sql_string(&b, span_of(name));
+    add_promise(&b, &v->inverse);
+    add_promise(&b, &v->order);
+    buf_add_str(&b, ")");
+    return db_run_buf(d, &b);
+}
+
 bool store_verification(struct db *d, const char *database, const char *name,
                         const struct stored_verification *v)
 {
     struct buf b = BUF_INIT;
+    if (!store_promises(d, database, name, v)) /* first: without them there is no verification */
+        return false;
     buf_printf(&b,
                "REPLACE INTO `%s`.verifications (rows_read, drift, back_failed, generation, migration) VALUES"
                " (%llu, %llu, %llu, %llu, ",

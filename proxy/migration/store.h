@@ -39,10 +39,18 @@ struct stored_backfill {
     char error[STORE_TEXT_SIZE];
 };
 
+/* Whether the rows kept what the configuration promises of them. */
+struct stored_promise {
+    bool asked; /* else it was not made then, or the server could not tell */
+    uint64_t broken;
+    char keys[256]; /* of some rows that did not, "1, 5, 9" */
+};
+
 struct stored_verification {
     bool valid;
     uint64_t rows, drift, back_failed;
-    uint64_t generation; /* of the dual-write that it looked at */
+    struct stored_promise inverse, order; /* of invertible, of monotonic */
+    uint64_t generation;                  /* of the dual-write that it looked at */
     char finished_at[32];
 };
 

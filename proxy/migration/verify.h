@@ -1,4 +1,4 @@
-/* Verify: every row, both ways, chunk by chunk, without locks.
+/* Verify: every row, both ways, chunk by chunk, without locks; and what `invertible` and `monotonic` promise.
  *
  * Each chunk is one consistent read, and a row's two sides are always written by one statement, so a row that
  * differs does drift: it is no race. */
@@ -9,6 +9,14 @@
 
 enum { VERIFY_KEYS_MAX = 10, VERIFY_KEY_SIZE = 256 };
 
+/* Whether the rows keep a promise of the configuration. */
+struct verify_promise {
+    bool asked; /* else it is not made, or the server cannot tell */
+    uint64_t broken;
+    char keys[VERIFY_KEYS_MAX][VERIFY_KEY_SIZE];
+    size_t key_count;
+};
+
 struct verify_report {
     uint64_t rows;
     uint64_t drift;       /* rows whose new columns are not what forward gives */
@@ -16,6 +24,9 @@ struct verify_report {
     char drift_keys[VERIFY_KEYS_MAX][VERIFY_KEY_SIZE]; /* the first of them, as SQL literals */
     char back_failed_keys[VERIFY_KEYS_MAX][VERIFY_KEY_SIZE];
     size_t drift_key_count, back_failed_key_count;
+    struct verify_promise inverse; /* invertible: new <=> forward(backward(new)) */
+    struct verify_promise
+        order;       /* monotonic: rows in the order of the old column are in that of the new one */
     double fraction; /* done, 0 to 1; below 0: not known */
 };
 

@@ -311,6 +311,54 @@ def test_a_way_back_that_fails_is_listed(server, proxy, database):
     assert list(gates_of(refused)) == ["way_back"]
 
 
+PROMISES = [  # forward, backward, promises, the gate that closes
+    ("old * 2", "new / 2", {"invertible": "yes", "monotonic": "yes"}, None),
+    ("old * 2", "new / 2 + 0.3", {"invertible": "yes"}, "invertible"),
+    ("old * 2", "new / 2 + 0.3", {}, None),
+    ("-old", "-new", {"invertible": "yes"}, None),
+    ("-old", "-new", {"invertible": "yes", "monotonic": "yes"}, "monotonic"),
+    ("IF(old > 2000, old - 90000, old)", "IF(new < 0, new + 90000, new)",
+     {"invertible": "yes", "monotonic": "yes"}, "monotonic"),
+]
+
+
+@pytest.mark.parametrize(("forward", "backward", "promises", "gate"), PROMISES)
+def test_promises_are_proven_on_the_rows(server, proxy, database, forward, backward, promises, gate):
+    _, one = prepared(server, proxy, database, "id INT PRIMARY KEY, old INT",
+                      f"INSERT INTO t SELECT seq, IF(seq % 500, seq, NULL) FROM {numbers(4000)}",
+                      forward={"new": forward}, backward={"old": backward}, **promises)
+    one.ctl("dual-write", "m")
+    one.ctl("backfill", "m")
+    answer = one.ctl("verify", "m")
+    assert (answer["drift"], answer["back_failed"]) == (0, 0)
+    for key, count in (("invertible", "not_invertible"), ("monotonic", "not_monotonic")):
+        assert (count in answer) == (key in promises)
+        assert bool(answer.get(count)) == bool(answer.get(f"{count}_keys")) == (gate == key)
+    if not gate:
+        one.ctl("cutover", "m")
+        return
+    with pytest.raises(CtlError) as refused:
+        one.ctl("cutover", "m")
+    (closed,) = gates_of(refused).values()
+    assert closed["name"] == gate
+    assert f"first those with the key {', '.join(answer[f'not_{gate}_keys'])}" in closed["detail"]
+    one.ctl("cutover", "m", "--force")
+
+
+def test_a_promise_that_is_made_later_is_proven_too(server, proxy, database):
+    _, one = prepared(server, proxy, database, "id INT PRIMARY KEY, old INT", "INSERT INTO t VALUES (1, 1)")
+    for command in ("dual-write", "backfill", "verify"):
+        one.ctl(command, "m")
+    one.migrations[0].keys["invertible"] = "yes"
+    one.write_config()
+    one.ctl("reload")
+    with pytest.raises(CtlError) as refused:
+        one.ctl("cutover", "m")
+    assert list(gates_of(refused)) == ["invertible"]
+    one.ctl("verify", "m")
+    one.ctl("cutover", "m")
+
+
 def test_backfill_keeps_timestamps(server, proxy, database):
     name, one = prepared(server, proxy, database,
                          "id INT PRIMARY KEY, old INT, changed TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP "
