@@ -271,6 +271,8 @@ static bool is_integer_operator(const struct plan *p, const struct expr *e)
 static enum value_class class_of_operator(struct plan *p, const struct scope *s, const struct expr *e)
 {
     enum value_class all;
+    if (gives_truth(e->op))
+        return VALUE_EXACT;
     switch (e->op) {
     case OP_DIV:
         return is_number(class_of_all(p, s, e->args)) ? VALUE_QUOTIENT : VALUE_UNKNOWN;
@@ -283,21 +285,6 @@ static enum value_class class_of_operator(struct plan *p, const struct scope *s,
         return is_number(all) ? all : VALUE_UNKNOWN;
     case OP_COLLATE:
         return class_of_all(p, s, e->args) == VALUE_STRING ? VALUE_STRING : VALUE_UNKNOWN;
-    case OP_AND:
-    case OP_OR:
-    case OP_XOR:
-    case OP_NOT:
-    case OP_EQ:
-    case OP_NE:
-    case OP_LT:
-    case OP_LE:
-    case OP_GT:
-    case OP_GE:
-    case OP_IN:
-    case OP_BETWEEN:
-    case OP_IS:
-    case OP_LIKE:
-        return VALUE_EXACT;
     case OP_OTHER:
         all = class_of_all(p, s, e->args);
         return is_integer_operator(p, e) && is_number(all) ? all : VALUE_UNKNOWN;

@@ -20,6 +20,9 @@ bool expression_compile(struct arena *arena, struct span text, const struct span
  * (expression_traits.c). */
 void expression_traits(const struct expr *tree, struct span source, struct expression *out);
 
+/* Whether an operator's result is true, false or NULL. */
+bool gives_truth(enum expr_op op);
+
 enum function_trait {
     FUNCTION_UNKNOWN, /* not in the table: a stored function, or one whose result nobody vouches for */
     FUNCTION_PURE,    /* the same arguments give the same result in every session */

@@ -126,6 +126,13 @@ static bool is_separator(const struct expr *e, struct span source, bool blank)
     return source.ptr[e->range.off] == '\'' || source.ptr[e->range.off] == '"';
 }
 
+/* A literal text that has no blank: where it is found does not depend on trailing ones, which a collation
+ * with PAD SPACE leaves out. */
+static bool is_without_blank(const struct expr *e, struct span source)
+{
+    return e && e->kind == EXPR_LITERAL && !memchr(source.ptr + e->range.off, ' ', e->range.len);
+}
+
 static bool is_positive_number(const struct expr *e, struct span source)
 {
     return e && e->kind == EXPR_LITERAL && lex_is(source.ptr[e->range.off], CLASS_DIGIT);
@@ -158,6 +165,10 @@ static bool keeps_with_arguments(const struct expr *e, struct span source)
         return is_separator(second, source, false) && third && third->kind == EXPR_LITERAL;
     if (is_named(e, "left") || is_named(e, "mid") || is_named(e, "substr") || is_named(e, "substring"))
         return is_position(second, source) && (!third || is_position(third, source));
+    if (is_named(e, "locate"))
+        return is_without_blank(e->args, source) && (!third || is_position(third, source));
+    if (is_named(e, "instr"))
+        return is_without_blank(second, source);
     if (is_named(e, "trim") || is_named(e, "ltrim") || is_named(e, "rtrim"))
         return !second;
     if (is_named(e, "cast"))
@@ -182,11 +193,12 @@ static int function_traits(const struct expr *e, struct span source)
     return 0;
 }
 
-static int operator_traits(const struct expr *e, struct span source)
+bool gives_truth(enum expr_op op)
 {
-    switch (e->op) {
+    switch (op) {
     case OP_AND:
     case OP_OR:
+    case OP_XOR:
     case OP_NOT:
     case OP_EQ:
     case OP_NE:
@@ -194,10 +206,22 @@ static int operator_traits(const struct expr *e, struct span source)
     case OP_LE:
     case OP_GT:
     case OP_GE:
-    case OP_BETWEEN:
     case OP_NULLSAFE_EQ:
+    case OP_BETWEEN:
     case OP_IN:
     case OP_IS:
+    case OP_LIKE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int operator_traits(const struct expr *e, struct span source)
+{
+    if (gives_truth(e->op) && e->op != OP_LIKE && e->op != OP_XOR)
+        return SAME | TOTAL | HARMLESS;
+    switch (e->op) {
     case OP_PLUS:
     case OP_MUL:
     case OP_POSITIVE:
@@ -235,6 +259,39 @@ static int node_traits(const struct expr *e, struct span source)
     }
 }
 
+static bool has_text(const struct expr *e, struct span source, struct span text)
+{
+    return e && span_eq(text_of(e, source), text);
+}
+
+/* LOCATE(' ', x) + n, or without the sum. */
+static bool is_from_blank(const struct expr *e, struct span source, struct span located)
+{
+    while (e && e->kind == EXPR_PAREN)
+        e = e->args;
+    return e && (has_text(e, source, located) ||
+                 (e->kind == EXPR_OP && e->op == OP_PLUS && has_text(e->args, source, located) &&
+                  is_positive_number(e->args->next, source)));
+}
+
+/* IF(LOCATE(' ', x), SUBSTRING(x, LOCATE(' ', x) + n), ''), what is behind the first blank: gives x, else
+ * NULL. It keeps equality though LOCATE(' ', …) does not: of a text with trailing blanks alone it gives
+ * blanks, and without them ''. */
+static const struct expr *behind_blank(const struct expr *e, struct span source)
+{
+    const struct expr *found = e->kind == EXPR_FUNC && is_named(e, "if") ? e->args : NULL;
+    const struct expr *rest = found ? found->next : NULL, *none = rest ? rest->next : NULL;
+    if (!none || found->kind != EXPR_FUNC || !is_named(found, "locate") || rest->kind != EXPR_FUNC ||
+        !(is_named(rest, "substring") || is_named(rest, "substr") || is_named(rest, "mid")))
+        return NULL;
+    const struct expr *text = found->args ? found->args->next : NULL,
+                      *from = rest->args ? rest->args->next : NULL;
+    bool is_it = text && !text->next && from && !from->next && has_text(found->args, source, SPAN("' '")) &&
+                 has_text(rest->args, source, text_of(text, source)) &&
+                 is_from_blank(from, source, text_of(found, source)) && has_text(none, source, SPAN("''"));
+    return is_it ? text : NULL;
+}
+
 static int traits_of(const struct expr *e, struct span source)
 {
     int traits = node_traits(e, source);
@@ -244,6 +301,9 @@ static int traits_of(const struct expr *e, struct span source)
         traits = (traits & below & (SAME | TOTAL | HARMLESS)) |
                  ((traits | below) & (UNSIGNED | MINUS | CONVERTS)) | (hex ? SAME_HEX : 0);
     }
+    const struct expr *text = behind_blank(e, source);
+    if (text)
+        traits |= traits_of(text, source) & SAME;
     return traits;
 }
 

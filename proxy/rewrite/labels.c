@@ -179,6 +179,48 @@ static bool reads_new(struct plan *p, const struct scope *s, const struct expr *
     return false;
 }
 
+/* The item that an application which knows no new columns means by the name of one; NULL: none. */
+static const struct select_item *item_called(struct plan *p, const struct scope *s, const struct expr *e)
+{
+    struct column_ref ref;
+    if (!s->select || name_given(&e->table) || !resolve_column(p, s, e, &ref) || !ref.is_new ||
+        ref.scope != s)
+        return NULL;
+    for (const struct select_item *item = s->select->items; item; item = item->next)
+        if (name_given(&item->alias) && span_ieq(item->alias.text, e->name.text) &&
+            !reads_new(p, s, item->expr))
+            return item;
+    return NULL;
+}
+
+/* Within an expression of GROUP BY or ORDER BY a name is a column before it is an alias: where a new column
+ * has an alias' name, what the alias stands for is written in its place. */
+static void spell_out_aliases(struct plan *p, struct scope *s, const struct expr *e)
+{
+    for (const struct expr *a = e->args; a; a = a->next)
+        spell_out_aliases(p, s, a);
+    const struct select_item *item = e->kind == EXPR_COLUMN ? item_called(p, s, e) : NULL;
+    if (!item)
+        return;
+    if (item->expr->has_query || !is_repeatable(p, item->expr->range))
+        refuse_about(p, NULL, "%.*s means an alias within an expression, and the new column has its name",
+                     e->name.text, "give the item another alias");
+    struct builder b = {.arena = p->arena};
+    builder_add(&b, SPAN("("));
+    builder_add_fragment(&b, rendered(p, item->expr->range));
+    builder_add(&b, SPAN(")"));
+    edits_replace(&p->edits, e->range, builder_done(&b));
+}
+
+/* An expression of GROUP BY or ORDER BY. */
+static void walk_sorting(struct plan *p, struct scope *s, const struct expr *e)
+{
+    s->sorts = true;
+    spell_out_aliases(p, s, e);
+    walk_expr(p, s, e);
+    s->sorts = false;
+}
+
 /* An application that knows no new columns may call an item as one of them is called, and group by that name:
  * the server would take the column. true: done. */
 static bool group_by_alias(struct plan *p, const struct scope *s, const struct expr *e, struct range at)
@@ -214,7 +256,7 @@ void walk_group(struct plan *p, struct scope *s, const struct order_item *item, 
     uint32_t before = p->flips;
     unsigned position;
     if (e->kind != EXPR_COLUMN) {
-        walk_expr(p, s, e);
+        walk_sorting(p, s, e);
         if (rollup && p->flips != before)
             refuse(p, NULL, "GROUP BY … WITH ROLLUP groups by an expression over migrated columns",
                    "group by the new columns");
@@ -360,7 +402,7 @@ void walk_order(struct plan *p, struct scope *s, const struct order_item *order)
         struct column_ref ref;
         unsigned position;
         if (e->kind != EXPR_COLUMN) {
-            walk_expr(p, s, e);
+            walk_sorting(p, s, e);
             continue;
         }
         if (order_by_new(p, s, e, order->expr->range))

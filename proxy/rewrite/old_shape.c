@@ -34,7 +34,7 @@ enum { HAS_WINDOW = 1, HAS_SUBQUERY = 2 };
 
 static unsigned parts_of(const struct expr *e)
 {
-    unsigned found = (e->window ? HAS_WINDOW : 0) | (e->query ? HAS_SUBQUERY : 0);
+    unsigned found = (e->windowed ? HAS_WINDOW : 0) | (e->query ? HAS_SUBQUERY : 0);
     for (const struct expr *a = e->args; a; a = a->next)
         found |= parts_of(a);
     return found;

@@ -113,6 +113,7 @@ struct scope {
     struct joined_name *joined; /* the columns that they compare, as far as they are known */
     bool in_having;
     bool assigns_first; /* INSERT: of its tables only the first one can be assigned to */
+    bool sorts;         /* while an expression of GROUP BY or ORDER BY is walked: aliases are done */
     bool old_shape;     /* its tables are given their old shape */
     bool orders_rows;   /* while an ORDER BY is walked that sorts the tables' rows, not groups */
 };

@@ -88,6 +88,12 @@ static const struct ctes *cte_named(const struct ctes *ctes, const struct table_
     return NULL;
 }
 
+/* The table without columns: the word is reserved, so only without quotes. */
+static bool is_dual(const struct plan *p, const struct table_name *name)
+{
+    return !name_given(&name->db) && span_ieq(span_in(p->text, name->range), SPAN("dual"));
+}
+
 struct source *source_of_table(struct plan *p, const struct table_name *name, const struct name *alias,
                                const struct ctes *ctes)
 {
@@ -105,6 +111,11 @@ struct source *source_of_table(struct plan *p, const struct table_name *name, co
         return s;
     }
     s->kind = SOURCE_TABLE;
+    if (is_dual(p, name)) {
+        static const struct catalog_table dual;
+        s->table = &dual;
+        return s;
+    }
     s->db = name_given(&name->db) ? name->db.text : p->database;
     if (s->db.len == 0 || is_temporary(p, s->db, name->table.text))
         return s;
@@ -178,7 +189,9 @@ static enum knowledge star_has(struct plan *p, const struct scope *shape, const 
 {
     enum knowledge found = HAS_NOT;
     for (const struct source *s = shape->first; s; s = s->next) {
-        if (name_given(&star->table) && source_named(p, shape, &star->db, &star->table) != s)
+        const struct catalog_column *c = s->table ? catalog_column_of(s->table, column) : NULL;
+        if ((name_given(&star->table) && source_named(p, shape, &star->db, &star->table) != s) ||
+            (c && !in_old_shape(s, c)))
             continue;
         enum knowledge k = source_has(p, s, column);
         if (k == HAS)
@@ -337,6 +350,51 @@ static const struct source *earlier_owner(struct plan *p, const struct scope *sc
     return taken ? owner : NULL;
 }
 
+/* The table of an outer scope that an unqualified name meant before a migration gave an inner table a new
+ * column of that name; NULL: none. */
+static const struct source *outer_owner(struct plan *p, const struct scope *scope, struct span name)
+{
+    for (scope = scope->outer; scope; scope = scope->outer) {
+        const struct source *owner = NULL;
+        for (const struct source *s = first_visible(scope); s; s = s->next) {
+            struct column_ref ref;
+            enum knowledge k = source_has(p, s, name);
+            if (k == HAS && source_column(s, name, &ref) && ref.is_new)
+                continue;
+            if (k == MAY_HAVE || (k == HAS && owner))
+                return NULL;
+            owner = k == HAS ? s : owner;
+        }
+        if (owner)
+            return owner;
+    }
+    return NULL;
+}
+
+/* A name that was an outer table's and is an inner one's new column now. While the migration is only being
+ * expanded nobody means the new column; later code may, and nothing tells one from the other. */
+static void keep_outer(struct plan *p, const struct scope *scope, const struct expr *e,
+                       const struct column_ref *inner)
+{
+    const struct source *owner = outer_owner(p, scope, e->name.text);
+    struct column_ref outer;
+    for (const struct select_item *item = scope->sorts ? scope->select->items : NULL; item; item = item->next)
+        if (span_ieq(item_label(item), e->name.text))
+            return;
+    if (!owner || owner->qualifier.len == 0)
+        return;
+    refuse_about(p, inner->rule, "%.*s may be an outer table's column, as before, or the new one",
+                 e->name.text, "name the column with its table");
+    if (source_column(owner, e->name.text, &outer))
+        refuse_about(p, outer.rule, "%.*s may be an outer table's column, as before, or the new one",
+                     e->name.text, "name the column with its table");
+    struct builder b = {.arena = p->arena};
+    builder_add(&b, owner->qualifier);
+    builder_add(&b, SPAN("."));
+    edits_insert(&p->edits, e->name.range.off, builder_done(&b));
+    p->flips++; /* a result's column keeps its name */
+}
+
 void qualify_shared(struct plan *p, const struct scope *scope, const struct expr *e)
 {
     bool is_candidate = is_rule_column(p->rules, e->name.text);
@@ -358,9 +416,11 @@ void qualify_shared(struct plan *p, const struct scope *scope, const struct expr
             edits_insert(&p->edits, e->name.range.off, builder_done(&b));
             p->flips++; /* a result's column keeps its name */
         }
-        for (const struct source *s = first_visible(scope); s; s = s->next)
-            if (source_has(p, s, e->name.text) != HAS_NOT)
-                return;
+        struct candidates found = candidates_in(p, scope, e->name.text, &ref);
+        if (!owner && found.certain == 1 && found.migrated == 1 && ref.is_new && !found.unsure)
+            keep_outer(p, scope, e, &ref);
+        if (found.certain || found.unsure)
+            return;
     }
 }
 

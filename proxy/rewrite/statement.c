@@ -1,6 +1,7 @@
 /* Statements that are neither queries nor changes of rows: what would write or read a migrated table past
  * the rewriter, or break a migration that runs, is refused from dual-write on; the rest passes. */
 #include "proxy/rewrite/plan.h"
+#include "proxy/sql/lexer.h"
 
 /* Whether `needle` stands in `text`, ASCII case aside. */
 static bool contains(struct span text, struct span needle)
@@ -107,6 +108,16 @@ static void plan_create_view(struct plan *p, const struct stmt *s)
         walk_query(p, s->query, NULL, NULL, false);
 }
 
+/* HANDLER t CLOSE: what was opened before the migration may be closed. */
+static bool closes_handler(const struct plan *p, const struct stmt *s)
+{
+    struct lexer lx;
+    lex_init(&lx, &p->session->dialect, (struct span){p->text.ptr, range_end(s->range)});
+    lx.pos = s->tables ? range_end(s->tables->name.range) : s->range.off;
+    struct token t = lex_next_significant(&lx);
+    return t.type == TOK_WORD && span_ieq((struct span){p->text.ptr + t.off, t.len}, SPAN("close"));
+}
+
 void plan_other(struct plan *p, const struct stmt *s)
 {
     static const char *const end_first = "end the migration or roll it back first";
@@ -146,7 +157,8 @@ void plan_other(struct plan *p, const struct stmt *s)
         refuse_named(p, stmt_text(p, s), "a routine would write or read the table past the proxy", end_first);
         break;
     case STMT_HANDLER:
-        refuse_tables(p, s, "HANDLER reads rows past the rewriter, invisible columns too", "use SELECT");
+        if (!closes_handler(p, s))
+            refuse_tables(p, s, "HANDLER reads rows past the rewriter, invisible columns too", "use SELECT");
         break;
     case STMT_OTHER:
         refuse_named(p, stmt_text(p, s), "syntax not understood: an unknown statement",
