@@ -10,6 +10,7 @@
  *     SET t.old = v        →  SET t.new = f(v), t.old = v */
 #include "proxy/rewrite/expression.h"
 #include "proxy/rewrite/plan.h"
+#include "proxy/sql/lexer.h"
 
 uint32_t place_of(const struct column_list *list, struct span column)
 {
@@ -171,6 +172,28 @@ static bool assigned_value(struct set_plan *sp, const struct assigned *a, struct
     return stored_value(p, sp->scope, a->ref.rule, c, value, rendered(p, value->range), out);
 }
 
+/* Whether a name in the value is that of a column which the list assigns from `first` on, before the value.
+ * What repeats the value stands before all of them, so it would read another row than the value itself. */
+static bool reads_assigned(const struct set_plan *sp, const struct assignment *first,
+                           const struct assigned *a)
+{
+    struct lexer lx;
+    struct span text = {sp->p->text.ptr, range_end(a->assignment->value->range)};
+    lex_init(&lx, &sp->p->session->dialect, text);
+    lx.pos = a->assignment->value->range.off;
+    for (struct token t = lex_next_significant(&lx); t.type != TOK_END; t = lex_next_significant(&lx)) {
+        struct span word = {text.ptr + t.off, t.len};
+        if (t.type == TOK_QUOTED && word.len > 1)
+            word = (struct span){word.ptr + 1, word.len - 2};
+        else if (t.type != TOK_WORD)
+            continue;
+        for (const struct assignment *b = first; b && b != a->assignment; b = b->next)
+            if (b->column->kind == EXPR_COLUMN && span_ieq(b->column->name.text, word))
+                return true;
+    }
+    return false;
+}
+
 static void follow_orderless(struct set_plan *sp, const struct source *s, const struct rule *r, enum writes w)
 {
     struct plan *p = sp->p;
@@ -187,6 +210,12 @@ static void follow_orderless(struct set_plan *sp, const struct source *s, const 
                 refuse_about(p, r, "%.*s is assigned twice", a->ref.column->name, "assign it once");
                 return;
             }
+        if (first != a->assignment && reads_assigned(sp, first, a)) {
+            refuse_about(p, r, "the value of %.*s reads a column that is assigned before it",
+                         a->ref.column->name,
+                         "assign it first, or update the table alone, without a subquery");
+            return;
+        }
         values[count].column = a->ref.column->name;
         if (!assigned_value(sp, a, &values[count].with))
             return;
