@@ -176,16 +176,6 @@ static void set_level(struct loader *l, const struct key *k, const struct ini_en
         *(enum log_level *)field_of(base, k->offset) = (enum log_level)word;
 }
 
-/* [tls] and [backend_tls]: this version speaks no TLS, so anything but `off` would be a false promise. */
-static void set_no_tls(struct loader *l, const struct key *k, const struct ini_entry *e, void *base)
-{
-    (void)base;
-    if (strcmp(k->name, "mode") != 0 || strcmp(e->value, "off") != 0)
-        load_report(l, e->line,
-                    "%s = %s: this version has no TLS yet; leave the section out or say mode = off", k->name,
-                    e->value);
-}
-
 /* ---- the sections and their keys -------------------------------------------------------------------- */
 
 #define AT(member) .offset = offsetof(struct config, member)
@@ -212,14 +202,6 @@ static const struct key control_keys[] = {
     {0},
 };
 
-static const struct key tls_keys[] = {
-    {"mode", set_no_tls, .offset = 0},
-    {"cert", set_no_tls, .offset = 0},
-    {"key", set_no_tls, .offset = 0},
-    {"ca", set_no_tls, .offset = 0},
-    {0},
-};
-
 static const struct section {
     const char *name;
     const struct key *keys;
@@ -228,7 +210,7 @@ static const struct section {
     {"proxy", proxy_keys, true},
     {"control", control_keys, false},
     {"tls", tls_keys, false},
-    {"backend_tls", tls_keys, false},
+    {"backend_tls", backend_tls_keys, false},
 };
 
 enum { SECTION_COUNT = sizeof(sections) / sizeof(sections[0]) };
@@ -400,11 +382,15 @@ struct config *config_load(const char *path, config_expression_check *check, con
     }
     l.config = calloc(1, sizeof(*l.config));
     if (l.config) {
-        *l.config = (struct config){.connect_timeout = 5000, .drain_timeout = 30, .log_level = LOG_INFO};
+        *l.config = (struct config){.connect_timeout = 5000,
+                                    .drain_timeout = 30,
+                                    .log_level = LOG_INFO,
+                                    .tls = {.mode = TLS_MODE_UNSET, .client_cert = TLS_CLIENT_CERT_REQUIRED}};
         l.config->path = load_strdup(&l, path);
         if (ini_parse_text(text, len, is_sql_key, report_form, &l, &l.ini)) {
             load_all_sections(&l);
             check_control(&l);
+            check_tls(&l, line_of_section(&l, "tls"));
             check_migrations_together(&l);
             fill_defaults(&l);
         } else {
@@ -432,6 +418,8 @@ void config_free(struct config *c)
         endpoint_free(&c->backends[i]);
     for (size_t i = 0; i < c->migration_count; i++)
         migration_free(&c->migrations[i]);
+    config_tls_free(&c->tls);
+    config_tls_free(&c->backend_tls);
     free(c->listen);
     free(c->backends);
     free(c->migrations);

@@ -37,6 +37,31 @@ struct config_migration {
     int line; /* of its section, for messages */
 };
 
+/* A file that the configuration names. */
+struct config_file {
+    char *path; /* NULL: not given */
+    int line;   /* of its key, for messages; 0: not given */
+};
+
+enum tls_mode { TLS_MODE_OFF, TLS_MODE_OPTIONAL, TLS_MODE_REQUIRED, TLS_MODE_UNSET /* while it is read */ };
+enum backend_tls_mode {
+    BACKEND_TLS_OFF,
+    BACKEND_TLS_REQUIRED,        /* encrypted; whoever the other end is */
+    BACKEND_TLS_VERIFY_CA,       /* its certificate is of a CA that is trusted */
+    BACKEND_TLS_VERIFY_IDENTITY, /* and names the host that was connected to */
+};
+enum tls_version { TLS_VERSION_1_2, TLS_VERSION_1_3 };
+enum tls_client_cert { TLS_CLIENT_CERT_OPTIONAL, TLS_CLIENT_CERT_REQUIRED };
+
+/* [tls] or [backend_tls]. */
+struct config_tls {
+    unsigned mode; /* enum tls_mode, enum backend_tls_mode */
+    struct config_file cert, key, ca;
+    unsigned min_version;            /* enum tls_version */
+    unsigned client_cert;            /* [tls]: enum tls_client_cert; counts where there is a ca */
+    struct config_file password_key; /* [tls] */
+};
+
 struct config {
     char *path; /* of the file */
     struct endpoint *listen;
@@ -49,6 +74,8 @@ struct config {
     unsigned max_connections; /* clients; 0: no limit */
     unsigned drain_timeout;   /* seconds that SIGTERM waits for transactions to end */
     enum log_level log_level;
+
+    struct config_tls tls, backend_tls;
 
     char *control_user, *control_password, *control_database;
 

@@ -47,6 +47,11 @@ void migration_free(struct config_migration *m);
 /* What must hold between migrations: no two of one name, no column in two of them. */
 void check_migrations_together(struct loader *l);
 
-extern const struct key migration_keys[];
+/* What must hold between the keys of [tls] and of [backend_tls]; `tls_line`: of the section. Fills the
+ * default of the mode. */
+void check_tls(struct loader *l, int tls_line);
+void config_tls_free(struct config_tls *t);
+
+extern const struct key migration_keys[], tls_keys[], backend_tls_keys[];
 
 #endif

@@ -56,11 +56,11 @@ bool greeting_parse(struct span payload, struct greeting *out)
     return true;
 }
 
-void greeting_mask(char *payload, size_t len, uint64_t keep)
+void greeting_mask(char *payload, size_t len, uint64_t keep, uint64_t add)
 {
     char *nul = memchr(payload + 1, 0, len - 1);
-    uint64_t low = get_u16(nul + GREETING_CAPS_LOW) & keep;
-    uint64_t high = get_u16(nul + GREETING_CAPS_HIGH) & (keep >> 16);
+    uint64_t low = (get_u16(nul + GREETING_CAPS_LOW) & keep) | (add & 0xffff);
+    uint64_t high = (get_u16(nul + GREETING_CAPS_HIGH) & (keep >> 16)) | (add >> 16 & 0xffff);
     bool extended = !(get_u16(nul + GREETING_CAPS_LOW) & CLIENT_MYSQL);
     put_u16(nul + GREETING_CAPS_LOW, (uint32_t)low);
     put_u16(nul + GREETING_CAPS_HIGH, (uint32_t)high);
@@ -91,6 +91,12 @@ static void tail_parse(struct reader *r, uint64_t capabilities, struct login *ou
         out->program = program_of(read_lenenc_str(r));
 }
 
+bool is_tls_request(struct span payload)
+{
+    uint64_t both = CLIENT_PROTOCOL_41 | CLIENT_SSL;
+    return payload.len == TLS_REQUEST_SIZE && (get_u32(payload.ptr) & both) == both;
+}
+
 bool login_parse(struct span payload, uint64_t server, struct login *out)
 {
     *out = (struct login){.user = SPAN(""), .database = SPAN(""), .program = SPAN("")};
@@ -99,7 +105,7 @@ bool login_parse(struct span payload, uint64_t server, struct login *out)
     if (r.failed)
         return false;
     out->capabilities = get_u32(fixed.ptr);
-    if (!(out->capabilities & CLIENT_PROTOCOL_41) || (out->capabilities & CLIENT_SSL))
+    if (!(out->capabilities & CLIENT_PROTOCOL_41))
         return false;
     if (!(server & CLIENT_MYSQL) && !(out->capabilities & CLIENT_MYSQL))
         out->capabilities |= (uint64_t)get_u32(fixed.ptr + LOGIN_CAPS_EXTENDED) << 32;

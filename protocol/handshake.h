@@ -21,8 +21,9 @@ struct greeting {
 /* Reads the payload of a greeting of protocol 10. false: it is none. */
 bool greeting_parse(struct span payload, struct greeting *out);
 
-/* Clears in the payload every capability that is not in `keep`. The payload has been parsed before. */
-void greeting_mask(char *payload, size_t len, uint64_t keep);
+/* Clears in the payload every capability that is not in `keep`, and sets those in `add`. The payload has been
+ * parsed before. */
+void greeting_mask(char *payload, size_t len, uint64_t keep, uint64_t add);
 
 struct login {
     uint64_t capabilities; /* with MariaDB's extended ones, where `server` has them */
@@ -31,11 +32,17 @@ struct login {
     struct span program;        /* connection attribute program_name; empty: none */
 };
 
+/* What a client sends before its handshake response to ask for TLS: that response's fixed part. */
+#define TLS_REQUEST_SIZE 32
+
+/* Whether a payload is that. Whatever comes behind it is TLS, and no packet. */
+bool is_tls_request(struct span payload);
+
 /* Reads a handshake response of protocol 4.1 to a server with the capabilities `server`. false: it is
- * none, or it asks for TLS (a short packet with CLIENT_SSL). */
+ * none. */
 bool login_parse(struct span payload, uint64_t server, struct login *out);
 
-/* Puts other capabilities into the payload of a handshake response, which has been parsed before. */
+/* Puts other capabilities into the payload of a handshake response, or its fixed part. */
 void login_set_capabilities(char *payload, size_t len, uint64_t capabilities, uint64_t server);
 
 /* Reads COM_CHANGE_USER (payload from the command byte) of a connection with these capabilities. */

@@ -42,6 +42,7 @@ static const char usage[] =
 
 struct process {
     const struct config *config;
+    struct tls_contexts *tls; /* of the start */
     struct event_base *base;
     struct control *control;
     struct workers *workers;
@@ -228,7 +229,8 @@ static bool start(struct process *p, char *error, size_t error_size)
     struct workers_setup workers = {.config = p->config,
                                     .ops = &session_ops,
                                     .hooks = {p->control, control_catalog_changed},
-                                    .first = first};
+                                    .first = first,
+                                    .tls = p->tls};
     bool ok = (p->admin = admin_open(p->base, &admin, error, error_size)) &&
               (p->workers = workers_start(&workers, error, error_size));
     snapshot_unref(first);
@@ -258,10 +260,10 @@ static void stop(struct process *p)
     event_base_free(p->base);
 }
 
-static int run(struct config *config)
+static int run(struct config *config, struct tls_contexts *tls)
 {
     char error[512];
-    struct process p = {.config = config};
+    struct process p = {.config = config, .tls = tls};
     pthread_mutex_init(&p.reload_lock, NULL);
     pthread_cond_init(&p.reload_done, NULL);
     log_set_level(config->log_level);
@@ -290,6 +292,7 @@ static int run(struct config *config)
     pthread_cond_destroy(&p.reload_done);
     pthread_mutex_destroy(&p.reload_lock);
     mysql_server_end();
+    tls_contexts_unref(p.tls);
     return started ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -324,10 +327,11 @@ int main(int argc, char **argv)
     if (!path)
         return bad_usage("--config FILE is missing", NULL);
     struct config *config = config_load(path, check_expression, report_to_stderr, NULL);
-    if (!config)
-        return EXIT_FAILURE;
-    if (!check)
-        return run(config);
+    struct tls_contexts *tls = config ? tls_contexts_load(config, NULL, report_to_stderr, NULL) : NULL;
+    if (tls && !check)
+        return run(config, tls);
     config_free(config);
-    return EXIT_SUCCESS;
+    bool good = tls != NULL;
+    tls_contexts_unref(tls);
+    return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <mysql.h>
+#include <openssl/x509.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,25 @@ struct db {
 
 /* ---- opening ---------------------------------------------------------------------------------------- */
 
+/* As [backend_tls] says, also for the backend that a Unix socket leads to. With a CA libmariadb checks who
+ * signed the certificate; the name only when it is told to. */
+static void use_tls(MYSQL *m, const struct config_tls *t)
+{
+    if (t->mode == BACKEND_TLS_OFF)
+        return;
+    my_bool on = 1, check_name = t->mode == BACKEND_TLS_VERIFY_IDENTITY;
+    mysql_optionsv(m, MYSQL_OPT_SSL_ENFORCE, &on);
+    mysql_optionsv(m, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &check_name);
+    mysql_optionsv(m, MARIADB_OPT_TLS_VERSION,
+                   t->min_version == TLS_VERSION_1_3 ? "TLSv1.3" : "TLSv1.2,TLSv1.3");
+    if (t->cert.path) {
+        mysql_optionsv(m, MYSQL_OPT_SSL_CERT, t->cert.path);
+        mysql_optionsv(m, MYSQL_OPT_SSL_KEY, t->key.path);
+    }
+    if (t->mode != BACKEND_TLS_REQUIRED)
+        mysql_optionsv(m, MYSQL_OPT_SSL_CA, t->ca.path ? t->ca.path : X509_get_default_cert_file());
+}
+
 static MYSQL *connect_to(const struct config *c, const struct endpoint *e, char *error, size_t error_size)
 {
     MYSQL *m = mysql_init(NULL);
@@ -41,6 +61,7 @@ static MYSQL *connect_to(const struct config *c, const struct endpoint *e, char 
     mysql_optionsv(m, MYSQL_OPT_RECONNECT, &no);
     mysql_optionsv(m, MYSQL_OPT_LOCAL_INFILE, NULL);
     mysql_optionsv(m, MYSQL_OPT_PROTOCOL, &protocol);
+    use_tls(m, &c->backend_tls);
     mysql_optionsv(m, MYSQL_SET_CHARSET_NAME, "utf8mb4");
     mysql_optionsv(m, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "crossfade control");
     if (mysql_real_connect(m, e->is_unix ? NULL : e->host, c->control_user, c->control_password, NULL,

@@ -6,6 +6,7 @@
 #ifndef PROXY_MIGRATION_PUBLISHER_H
 #define PROXY_MIGRATION_PUBLISHER_H
 
+#include "config/config.h"
 #include "proxy/migration/snapshot.h"
 
 /* A client session, as `sessions` lists it and as a barrier that timed out names its holders. */
@@ -40,6 +41,11 @@ struct publisher {
      * been read, and the snapshot with it was published before this call (or nothing had changed). Lets go
      * of the answers to DDL that sessions hold back. Returns at once; callable from any thread. */
     void (*catalog_read)(void *ctx, uint64_t ticket);
+
+    /* The file was read again: what the workers can take of it (certificates) holds for the connections that
+     * come from now. Mistakes in the files that it names are reported, and then everything stays as it was:
+     * false. Blocks while they are read; one call at a time. NULL: there is nothing to be taken. */
+    bool (*configure)(void *ctx, const struct config *fresh, config_report *report, void *report_ctx);
 
     /* A malloc'ed array of every session (free it), its length in *count. */
     struct session_info *(*sessions)(void *ctx, size_t *count);

@@ -213,15 +213,30 @@ static bool reload(struct control *c, struct buf *reasons)
     return ok;
 }
 
+/* Certificates and keys. They are apart from the rest: one that is broken must not keep `reads = old` from
+ * taking effect. */
+static bool reload_connections(struct control *c, struct buf *reasons)
+{
+    const struct publisher *p = &c->publisher;
+    if (!p->configure || p->configure(p->ctx, c->config, add_reason, reasons))
+        return true;
+    log_error("the certificates and keys of [tls] and [backend_tls] stay as they were: %.*s",
+              (int)buf_len(reasons), buf_len(reasons) ? buf_ptr(reasons) : "");
+    return false;
+}
+
 bool control_reload(struct control *c, const char *who, struct buf *reasons)
 {
     pthread_mutex_lock(&c->reload_lock);
     bool ok = reload(c, reasons);
+    bool connections = !ok || reload_connections(c, reasons);
     pthread_mutex_unlock(&c->reload_lock);
-    if (ok)
+    if (!connections)
+        log_warn("configuration reloaded by %s, but for [tls] and [backend_tls]", who);
+    else if (ok)
         log_info("configuration reloaded by %s", who);
     else
         log_error("configuration not reloaded (by %s), the old one stays: %.*s", who, (int)buf_len(reasons),
                   buf_len(reasons) ? buf_ptr(reasons) : "");
-    return ok;
+    return ok && connections;
 }

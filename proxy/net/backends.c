@@ -3,6 +3,7 @@
 
 #include <netdb.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -152,6 +153,19 @@ bool backends_address(struct backends *b, size_t i, struct address *out, const c
         } else {
             i -= b->list[e].count;
         }
+    }
+    pthread_mutex_unlock(&b->lock);
+    return found;
+}
+
+bool backends_host(struct backends *b, size_t i, char *out, size_t size)
+{
+    bool found = false;
+    pthread_mutex_lock(&b->lock);
+    for (size_t e = 0; e < b->count && !found; i -= b->list[e++].count) {
+        found = i < b->list[e].count;
+        if (found)
+            snprintf(out, size, "%s", b->list[e].host ? b->list[e].host : "localhost");
     }
     pthread_mutex_unlock(&b->lock);
     return found;

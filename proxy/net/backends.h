@@ -18,6 +18,9 @@ void backends_free(struct backends *b);
  * given, becomes the endpoint as it was configured. Any thread. */
 bool backends_address(struct backends *b, size_t i, struct address *out, const char **text);
 
+/* The host name or address of the endpoint that address number `i` is of; "localhost" for a Unix socket. */
+bool backends_host(struct backends *b, size_t i, char *out, size_t size);
+
 /* The first endpoint's text, for messages. */
 const char *backends_first(const struct backends *b);
 

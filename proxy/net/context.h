@@ -18,6 +18,8 @@ void worker_session_ended(struct worker *w);
 
 bool worker_draining(const struct worker *w);
 struct backends *worker_backends(struct worker *w);
+/* For the connections that begin now; valid until the callback that runs has returned. */
+struct tls_contexts *worker_tls(const struct worker *w);
 unsigned worker_connect_timeout(const struct worker *w); /* milliseconds */
 const struct control_hooks *worker_hooks(const struct worker *w);
 

@@ -64,6 +64,14 @@ int socket_connect(const struct address *a, bool *done, int *error)
     return fd;
 }
 
+bool socket_is_unix(int fd)
+{
+    int domain = AF_UNSPEC;
+    socklen_t len = sizeof domain;
+    getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
+    return domain == AF_UNIX;
+}
+
 int socket_error(int fd)
 {
     int error = 0;

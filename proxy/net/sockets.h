@@ -24,6 +24,8 @@ void socket_options(int fd);
  * already; else it becomes writable when it has connected or failed (socket_error() tells). */
 int socket_connect(const struct address *a, bool *done, int *error);
 
+bool socket_is_unix(int fd);
+
 /* The pending error of a socket: 0 when a connect has succeeded. */
 int socket_error(int fd);
 

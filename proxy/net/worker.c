@@ -29,6 +29,7 @@ struct message {
             uint64_t number;           /* of the publication */
         } published;
         struct census *census;
+        struct tls_contexts *tls; /* a reference */
         uint64_t ticket;
     };
 };
@@ -51,6 +52,7 @@ struct worker {
     void *data;
     bool draining, stopped;
     uint64_t ids, serials;
+    struct tls_contexts *tls;  /* a reference */
     struct generation *newest; /* and the older ones that are still pinned, behind it */
     uint64_t adopted;          /* number of the publication that `newest` came with */
     struct message *taken;     /* off the list, and to be run next */
@@ -64,6 +66,7 @@ struct workers {
     struct control_hooks hooks;
     struct backends *backends;
     struct barrier *barrier;
+    struct tls_contexts *tls; /* a reference to the newest; of the thread that starts and configures */
     unsigned connect_timeout, max_connections;
     atomic_uint sessions;
     atomic_ullong accepted;
@@ -263,6 +266,11 @@ struct backends *worker_backends(struct worker *w)
     return w->all->backends;
 }
 
+struct tls_contexts *worker_tls(const struct worker *w)
+{
+    return w->tls;
+}
+
 unsigned worker_connect_timeout(const struct worker *w)
 {
     return w->all->connect_timeout;
@@ -360,9 +368,39 @@ static struct session_info *list_sessions(void *ctx, size_t *count)
     return c.infos;
 }
 
+static void run_tls(struct worker *w, struct message *m)
+{
+    tls_contexts_unref(w->tls);
+    w->tls = m->tls;
+    free(m);
+}
+
+static bool configure(void *ctx, const struct config *fresh, config_report *report, void *report_ctx)
+{
+    struct workers *ws = ctx;
+    struct tls_contexts *x = tls_contexts_load(fresh, ws->tls, report, report_ctx);
+    if (!x)
+        return false;
+    for (unsigned i = 0; i < ws->count; i++) {
+        struct message *m = message_new(run_tls);
+        if (!m)
+            continue; /* that worker goes on with the old ones */
+        m->tls = tls_contexts_ref(x);
+        post(&ws->list[i], m);
+    }
+    tls_contexts_unref(ws->tls);
+    ws->tls = x;
+    return true;
+}
+
 struct publisher workers_publisher(struct workers *ws)
 {
-    return (struct publisher){ws, publish, wait_for, catalog_read, list_sessions};
+    return (struct publisher){.ctx = ws,
+                              .publish = publish,
+                              .wait = wait_for,
+                              .catalog_read = catalog_read,
+                              .configure = configure,
+                              .sessions = list_sessions};
 }
 
 /* ---- clients ---- */
@@ -481,6 +519,8 @@ static void worker_free(struct worker *w)
             worker_session_ended(w);
         } else if (m->run == run_published) {
             snapshot_unref(m->published.snapshot);
+        } else if (m->run == run_tls) {
+            tls_contexts_unref(m->tls);
         }
         free(m);
     }
@@ -499,6 +539,7 @@ static void worker_free(struct worker *w)
             snapshot_unref(g->snapshot);
         free(g);
     }
+    tls_contexts_unref(w->tls);
     pthread_mutex_destroy(&w->lock);
 }
 
@@ -518,10 +559,12 @@ static struct workers *workers_new(const struct workers_setup *setup)
         struct worker *w = &ws->list[i];
         *w = (struct worker){.all = ws, .index = i, .wake_fd = -1};
         w->last = &w->first;
+        w->tls = tls_contexts_ref(setup->tls);
         pthread_mutex_init(&w->lock, NULL);
     }
     ws->backends = backends_new(setup->config->backends, setup->config->backend_count);
     ws->barrier = barrier_new(count);
+    ws->tls = tls_contexts_ref(setup->tls);
     return ws;
 }
 
@@ -572,5 +615,6 @@ void workers_stop(struct workers *ws)
     pthread_mutex_destroy(&ws->publishing);
     barrier_free(ws->barrier);
     backends_free(ws->backends);
+    tls_contexts_unref(ws->tls);
     free(ws);
 }

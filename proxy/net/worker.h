@@ -23,6 +23,7 @@
 
 #include "config/config.h"
 #include "proxy/migration/publisher.h"
+#include "proxy/net/tls_contexts.h"
 
 struct worker;
 struct workers;
@@ -66,7 +67,8 @@ struct workers_setup {
     const struct config *config;   /* what is needed of it is copied */
     const struct session_ops *ops; /* &session_ops (proxy/session/session.h); must outlive the workers */
     struct control_hooks hooks;    /* copied */
-    struct snapshot *first; /* the generation to start with (may have no rules); a reference is taken */
+    struct snapshot *first;   /* the generation to start with (may have no rules); a reference is taken */
+    struct tls_contexts *tls; /* a reference is taken */
 };
 
 /* Starts config->threads workers. NULL with the reason in `error`. SIGPIPE is ignored from here on. */

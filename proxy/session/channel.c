@@ -4,6 +4,7 @@
 #include "proxy/session/inside.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -26,6 +27,21 @@ bool channel_open(struct channel *c, int fd)
            event_assign(&c->writable, base, fd, EV_WRITE | EV_PERSIST, on_writable, c) == 0;
 }
 
+/* Says goodbye in TLS's words, where the socket takes them. */
+static void part(struct channel *c)
+{
+    if (!c->tls)
+        return;
+    struct buf *out = tls_out(c->tls);
+    if (!c->broken && !c->writing) {
+        tls_close(c->tls);
+        if (buf_len(out) > 0)
+            (void)send(c->fd, buf_ptr(out), buf_len(out), MSG_NOSIGNAL);
+    }
+    tls_free(c->tls);
+    c->tls = NULL;
+}
+
 void channel_shut(struct channel *c)
 {
     if (c->fd < 0)
@@ -35,6 +51,7 @@ void channel_shut(struct channel *c)
     if (c->writing)
         event_del(&c->writable);
     c->reading = c->writing = false;
+    part(c);
     close(c->fd);
     c->fd = -1;
     c->direct.len = 0;
@@ -74,15 +91,20 @@ static void broke(struct channel *c)
         session_end(s, "the client went away");
 }
 
+bool channel_waits(const struct channel *c)
+{
+    return buf_len(&c->out) > 0 || c->direct.len > 0 || (c->tls && buf_len(tls_out(c->tls)) > 0);
+}
+
 /* How many bytes of `out` and `direct` the socket took; -1: it is broken. */
-static ssize_t write_some(struct channel *c)
+static ssize_t write_some(const struct channel *c, const struct buf *out, struct span direct)
 {
     struct iovec iov[2];
     int n = 0;
-    if (buf_len(&c->out) > 0)
-        iov[n++] = (struct iovec){buf_ptr(&c->out), buf_len(&c->out)};
-    if (c->direct.len > 0)
-        iov[n++] = (struct iovec){(char *)c->direct.ptr, c->direct.len};
+    if (buf_len(out) > 0)
+        iov[n++] = (struct iovec){buf_ptr(out), buf_len(out)};
+    if (direct.len > 0)
+        iov[n++] = (struct iovec){(char *)direct.ptr, direct.len};
     for (;;) {
         ssize_t sent =
             n == 1 ? send(c->fd, iov[0].iov_base, iov[0].iov_len, MSG_NOSIGNAL) : writev(c->fd, iov, n);
@@ -104,25 +126,67 @@ static void set_event(struct event *ev, bool *is, bool should)
     *is = should;
 }
 
+/* Writes in clear. false: the socket is broken. */
+static bool flush_plain(struct channel *c)
+{
+    if (c->writing) { /* the event says when to go on */
+        channel_out(c);
+        return true;
+    }
+    if (buf_len(&c->out) == 0 && c->direct.len == 0)
+        return true;
+    ssize_t sent = write_some(c, &c->out, c->direct);
+    if (sent < 0)
+        return false;
+    size_t left = (size_t)sent, from_out = buf_len(&c->out) < left ? buf_len(&c->out) : left;
+    buf_consume(&c->out, from_out);
+    left -= from_out;
+    c->direct = (struct span){c->direct.ptr + left, c->direct.len - left};
+    channel_out(c);
+    return true;
+}
+
+/* Seals what is to be sent, and writes that. What the socket does not take waits sealed; behind it, plain
+ * bytes wait for their turn. The memory is the worker's, unless something waits. */
+static bool flush_sealed(struct channel *c)
+{
+    struct buf *sealed = tls_out(c->tls), *lender = &c->session->shared->sealer;
+    bool may_send = tls_state(c->tls) == TLS_OPEN || tls_state(c->tls) == TLS_CLOSED;
+    if (c->writing || !may_send)
+        channel_out(c);
+    if (c->writing)
+        return true;
+    if (sealed->cap == 0) {
+        *sealed = *lender;
+        *lender = BUF_INIT;
+    }
+    bool good = true;
+    if (may_send) {
+        good = tls_send(c->tls, buf_span(&c->out)) && tls_send(c->tls, c->direct);
+        buf_reset(&c->out);
+        c->direct.len = 0;
+    }
+    ssize_t sent = good && buf_len(sealed) > 0 ? write_some(c, sealed, c->direct) : 0;
+    if (sent > 0)
+        buf_consume(sealed, (size_t)sent);
+    if (buf_len(sealed) == 0 && lender->cap == 0) {
+        *lender = *sealed;
+        *sealed = BUF_INIT;
+    } else if (buf_len(sealed) == 0) {
+        buf_free(sealed);
+    }
+    return good && sent >= 0;
+}
+
 void channel_flush(struct channel *c)
 {
     if (c->fd < 0 || c->broken || c->session->state == STATE_CONNECT) {
         c->direct.len = 0;
         return;
     }
-    if (c->writing) { /* the event says when to go on */
-        channel_out(c);
-    } else if (buf_len(&c->out) > 0 || c->direct.len > 0) {
-        ssize_t sent = write_some(c);
-        if (sent < 0) {
-            broke(c);
-            return;
-        }
-        size_t left = (size_t)sent, from_out = buf_len(&c->out) < left ? buf_len(&c->out) : left;
-        buf_consume(&c->out, from_out);
-        left -= from_out;
-        c->direct = (struct span){c->direct.ptr + left, c->direct.len - left};
-        channel_out(c);
+    if (!(c->tls ? flush_sealed(c) : flush_plain(c))) {
+        broke(c);
+        return;
     }
     if (buf_failed(&c->out)) {
         session_end(c->session, "out of memory");
@@ -130,7 +194,27 @@ void channel_flush(struct channel *c)
     }
     if (buf_len(&c->out) == 0 && c->out.cap > 0)
         buf_free(&c->out);
-    set_event(&c->writable, &c->writing, buf_len(&c->out) > 0);
+    set_event(&c->writable, &c->writing, c->tls ? buf_len(tls_out(c->tls)) > 0 : buf_len(&c->out) > 0);
+}
+
+bool channel_secure(struct channel *c, struct tls *t)
+{
+    struct shared *shared = c->session->shared;
+    if (t && !shared->sealed)
+        shared->sealed = malloc(SCRATCH_SIZE);
+    if (!t || !shared->sealed) {
+        tls_free(t);
+        return false;
+    }
+    /* What was said in clear goes before what TLS says first. */
+    struct buf first = BUF_INIT;
+    buf_add_span(&first, buf_span(channel_out(c)));
+    buf_add_span(&first, buf_span(tls_out(t)));
+    buf_free(&c->out);
+    buf_free(tls_out(t));
+    *tls_out(t) = first;
+    c->tls = t;
+    return !buf_failed(&first);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
@@ -152,10 +236,12 @@ static bool wants_reading(const struct session *s, const struct channel *from, c
     if (from->fd < 0 || from->eof)
         return false;
     size_t limit = from->reading ? OUT_HIGH : OUT_LOW;
-    if (buf_len(&to->out) >= limit)
+    if (buf_len(&to->out) + (to->tls ? buf_len(tls_out(to->tls)) : 0) >= limit)
         return false;
     if (from == &s->backend)
         return s->state != STATE_CONNECT && s->state != STATE_HOLD;
+    if (s->state < STATE_AUTH && secure_client_room(s) == 0)
+        return false;
     return s->state == STATE_READY || buf_len(&from->in) < PIPELINE_MAX;
 }
 
@@ -208,10 +294,20 @@ static void closed(struct channel *c)
     session_close(s, "the backend closed");
 }
 
-/* recv, to the scratch buffer or behind what waits. -1: nothing came; 0: closed. */
+/* recv; -1: nothing came; 0: closed. */
+static ssize_t receive_some(const struct channel *c, char *to, size_t room)
+{
+    ssize_t n = recv(c->fd, to, room, 0);
+    if (n < 0)
+        return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? -1 : 0;
+    return n;
+}
+
+/* Receives to the scratch buffer or behind what waits. -1: nothing came; 0: closed. */
 static ssize_t receive(struct channel *c, bool kept)
 {
-    char *to = c->session->shared->scratch;
+    struct session *s = c->session;
+    char *to = s->shared->scratch;
     size_t room = SCRATCH_SIZE;
     if (kept) {
         if (!buf_reserve(&c->in, SCRATCH_SIZE / 2))
@@ -219,12 +315,45 @@ static ssize_t receive(struct channel *c, bool kept)
         to = c->in.data + c->in.end;
         room = c->in.cap - c->in.end;
     }
-    ssize_t n = recv(c->fd, to, room, 0);
-    if (n < 0)
-        return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? -1 : 0;
-    if (kept)
+    if (s->state < STATE_AUTH && c == &s->client) {
+        size_t may = secure_client_room(s);
+        room = may < room ? may : room;
+    }
+    ssize_t n = receive_some(c, to, room);
+    if (kept && n > 0)
         c->in.end += (size_t)n;
     return n;
+}
+
+/* The same through TLS, which may have shaken hands with that. */
+static ssize_t receive_sealed(struct channel *c, bool kept)
+{
+    struct session *s = c->session;
+    struct span sealed = {s->shared->sealed, 0};
+    ssize_t n = receive_some(c, s->shared->sealed, SCRATCH_SIZE - TLS_RECORD_ROOM);
+    if (n <= 0)
+        return n;
+    sealed.len = (size_t)n;
+    char *to = s->shared->scratch;
+    if (kept) {
+        if (!buf_reserve(&c->in, sealed.len + TLS_RECORD_ROOM))
+            return 0;
+        to = c->in.data + c->in.end;
+    }
+    bool shaking = tls_state(c->tls) == TLS_SHAKING;
+    size_t got;
+    enum tls_state state = tls_receive(c->tls, sealed, to, sealed.len + TLS_RECORD_ROOM, &got);
+    if (kept)
+        c->in.end += got;
+    if (state == TLS_FAILED) {
+        secure_failed(c, tls_reason(c->tls));
+        return -1;
+    }
+    if (shaking && state != TLS_SHAKING)
+        secure_shaken(c);
+    if (got > 0)
+        return (ssize_t)got; /* where it is closed too, recv says so again */
+    return state == TLS_CLOSED ? 0 : -1;
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -233,9 +362,12 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     struct channel *c = arg;
     struct session *s = c->session;
     bool kept = buf_len(&c->in) > 0;
-    ssize_t n = receive(c, kept);
-    if (n < 0)
+    ssize_t n = c->tls ? receive_sealed(c, kept) : receive(c, kept);
+    if (n < 0) {
+        if (c->tls) /* TLS may have something to say itself */
+            session_leave(s);
         return;
+    }
     if (n == 0)
         closed(c);
     char *bytes = kept ? buf_ptr(&c->in) : s->shared->scratch;
@@ -253,5 +385,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         if (buf_failed(&c->in))
             session_fail(s, "out of memory");
     }
+    if (n > 0 && c->tls && tls_state(c->tls) == TLS_CLOSED && !c->eof)
+        closed(c);
     session_leave(s);
 }

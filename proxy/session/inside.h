@@ -3,7 +3,8 @@
  *   client ══ channel ══▶ command.c ─▶ text.c, prepare.c (rewriting) ══ channel ══▶ backend
  *          ◀═ channel ══ answer.c (tracker, pins, facts) ◀══════════════ channel ══
  *
- *   session.c  life and death, states, lists      login.c   connecting and authentication
+ *   session.c  life and death, states, lists      login.c   connecting, greeting, handshake response
+ *   secure.c   TLS with either side               auth.c    the dialogue of authentication
  *   channel.c  sockets, backpressure              own.c     the proxy's own commands between the client's
  *   facts.c    what a statement changes           statements.c  the prepared statements of a session
  *
@@ -20,6 +21,7 @@
 #include "protocol/ok.h"
 #include "protocol/tracker.h"
 #include "proxy/net/context.h"
+#include "proxy/net/tls.h"
 #include "proxy/rewrite/rewrite.h"
 #include "proxy/session/session.h"
 
@@ -30,30 +32,35 @@
 #define LOGIN_MAX     (1024 * 1024)
 #define GATHER_MAX    (1024u * 1024 * 1024 + 64 * 1024) /* max_allowed_packet cannot be more than 1 GiB */
 #define ARENA_LIMIT   (1024u * 1024 * 1024)
-#define CLOSE_SECONDS 10 /* that a client has to take its last bytes */
+#define ERROR_TLS     2026 /* the client library's own, as 2003 */
+#define CLOSE_SECONDS 10   /* that a client has to take its last bytes */
 
 struct session;
 
 /* Where a session stands. What each does with bytes from either side is in the table in session.c. */
 enum state {
-    STATE_CONNECT,  /* waits for the backend's socket */
-    STATE_GREETING, /* waits for the backend's greeting */
-    STATE_LOGIN,    /* waits for the client's handshake response */
-    STATE_AUTH,     /* the two authenticate each other, at first or in COM_CHANGE_USER */
-    STATE_READY,    /* no command is under way */
-    STATE_COMMAND,  /* one is: being sent, or being answered */
-    STATE_INFILE,   /* the client sends the file of a LOAD DATA LOCAL */
-    STATE_STREAM,   /* binlog events flow; both sides may speak */
-    STATE_OWN,      /* a command of the proxy's own is under way */
-    STATE_HOLD,     /* an answer to DDL waits until the catalog has been read */
-    STATE_CLOSING,  /* the last bytes go to the client */
+    STATE_CONNECT,     /* waits for the backend's socket */
+    STATE_GREETING,    /* waits for the backend's greeting */
+    STATE_LOGIN,       /* waits for the client's handshake response */
+    STATE_CLIENT_TLS,  /* shakes hands with the client */
+    STATE_BACKEND_TLS, /* and with the backend, while the client's handshake response waits */
+    STATE_AUTH,        /* the two authenticate each other, at first or in COM_CHANGE_USER */
+    STATE_READY,       /* no command is under way */
+    STATE_COMMAND,     /* one is: being sent, or being answered */
+    STATE_INFILE,      /* the client sends the file of a LOAD DATA LOCAL */
+    STATE_STREAM,      /* binlog events flow; both sides may speak */
+    STATE_OWN,         /* a command of the proxy's own is under way */
+    STATE_HOLD,        /* an answer to DDL waits until the catalog has been read */
+    STATE_CLOSING,     /* the last bytes go to the client */
     STATE_ENDED,
     STATE_COUNT,
 };
 
-/* One of a session's two sockets. */
+/* One of a session's two sockets. `in` and what is sent are plain bytes of the protocol; between them and the
+ * socket stands TLS, where it was agreed on. */
 struct channel {
     struct session *session;
+    struct tls *tls; /* owned; NULL: in clear */
     int fd;
     bool reading, writing; /* whether the events are added */
     bool eof;              /* nothing more comes from it */
@@ -92,9 +99,11 @@ struct session {
     size_t tried;        /* backend addresses */
     char client_text[64];
 
-    uint64_t server_capabilities; /* as offered by the backend */
-    uint64_t capabilities;        /* of the connection to the backend */
-    bool strip_state;             /* the client did not ask for session tracking; we did */
+    struct tls_contexts *tls;        /* a reference; of the time that it began */
+    uint8_t client_seq, backend_seq; /* in a dialogue: the next packet's sequence id towards either side */
+    uint64_t server_capabilities;    /* as offered by the backend */
+    uint64_t capabilities;           /* of the connection to the backend */
+    bool strip_state;                /* the client did not ask for session tracking; we did */
     bool mariadb;
     uint32_t server_version, connection_id;
     char *user, *program; /* malloc'ed */
@@ -147,6 +156,8 @@ struct session {
 struct shared {
     struct session *sessions, *dead;
     struct arena *arena;
+    char *sealed; /* SCRATCH_SIZE bytes that TLS has not opened yet; NULL: no connection has TLS so far */
+    struct buf sealer; /* lends its memory to a connection while that seals */
     char scratch[SCRATCH_SIZE];
 };
 
@@ -194,6 +205,12 @@ struct buf *channel_out(struct channel *c);
 /* Writes what the socket takes. */
 void channel_flush(struct channel *c);
 
+/* Whether something still has to be written. */
+bool channel_waits(const struct channel *c);
+
+/* From here on the socket's bytes are TLS. What was to be sent before goes in clear. Takes `t`. */
+bool channel_secure(struct channel *c, struct tls *t);
+
 /* Adds and removes events so that each side is read only while the other takes it. */
 void channels_interest(struct session *s);
 
@@ -205,9 +222,38 @@ void client_resume(struct session *s);
 void login_connect(struct session *s);
 void login_connected(struct session *s); /* the backend's socket became writable */
 void login_timed_out(struct session *s);
-session_bytes greeting_from_backend, login_from_client, auth_from_client, auth_from_backend;
+session_bytes greeting_from_backend, login_from_client;
+
+/* The whole packet at `bytes`: its payload, or {NULL, 0} while it is not whole. */
+struct span whole_packet(char *bytes, size_t len);
+
+/* ---- secure.c ---- */
+
+/* The client asks for TLS: its packet is taken, and what follows is TLS. */
+void secure_client(struct session *s);
+
+/* The same with the backend: `login` is the handshake response that waits, with the capabilities it will
+ * have. It is tried again when hands were shaken. */
+void secure_backend(struct session *s, struct span login, uint64_t capabilities);
+
+void secure_shaken(struct channel *c);                     /* TLS has shaken hands */
+void secure_failed(struct channel *c, const char *reason); /* or failed, then or later */
+void secure_timed_out(struct session *s);                  /* STATE_BACKEND_TLS */
+
+/* How many bytes may be read from the client now: before it has logged in, none behind a request for TLS. */
+size_t secure_client_room(const struct session *s);
+
+/* ---- auth.c ---- */
+
+session_bytes auth_from_client, auth_from_backend;
 /* COM_CHANGE_USER; a handler of command.c's table. */
 session_bytes change_user_begin;
+
+/* The handshake response goes to the backend: the dialogue begins. */
+void auth_begin(struct session *s);
+
+/* Remembers who the client is. */
+void login_remember(struct session *s, const struct login *l);
 
 /* ---- command.c ---- */
 

@@ -1,11 +1,12 @@
-/* Connecting to a backend, and the dialogue in which client and server authenticate each other.
+/* Connecting to a backend, its greeting, and the client's handshake response.
  *
- *   accept ─▶ connect (backends in order) ─▶ greeting ─▶ login ─▶ auth ─▶ ready
- *                                               │          │        └ packets pass until OK or ERR
- *                                               │          └ user, database, character set, capabilities
+ *   accept ─▶ connect (backends in order) ─▶ greeting ─▶ login ─▶ auth (auth.c) ─▶ ready
+ *                                               │        ▲   └ user, database, character set, capabilities
+ *                                               │        └ TLS with either side (secure.c)
  *                                               └ capabilities that the relay cannot follow are cleared
  *
- * The relay knows no password and no plugin. COM_CHANGE_USER runs the same dialogue. */
+ * CLIENT_SSL is agreed on hop by hop: whether it is offered to the client is the proxy's own choice, and so
+ * is whether the backend is asked for it. */
 #include "proxy/session/inside.h"
 
 #include <errno.h>
@@ -13,26 +14,28 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* What the relay can follow. TLS and compression change the bytes under it, query attributes stand before a
- * query's text; bits of later protocols are not known to be harmless. */
+/* What the relay can follow. TLS is each side's own matter; compression changes the bytes under it, query
+ * attributes stand before a query's text; bits of later protocols are not known to be harmless. */
 #define CAPABILITIES_RELAYED                                                                                 \
     ((0xffffffffull & ~(CLIENT_SSL | CLIENT_COMPRESS | CLIENT_ZSTD | CLIENT_QUERY_ATTRIBUTES)) |             \
      MARIADB_CLIENT_PROGRESS | MARIADB_CLIENT_BULK | MARIADB_CLIENT_EXTENDED_METADATA |                      \
      MARIADB_CLIENT_CACHE_METADATA | MARIADB_CLIENT_BULK_UNIT_RESULTS)
 
-#define ERROR_HANDSHAKE  1043
-#define ERROR_NO_BACKEND 2003
+#define ERROR_HANDSHAKE       1043
+#define ERROR_NO_BACKEND      2003
+#define ERROR_SECURE_REQUIRED 3159
 
 /* ---- connecting ---- */
 
-/* Error 2003 in the greeting's place. */
-static void refuse_login(struct session *s, const char *text)
+/* An error in the greeting's place. */
+static void refuse_login(struct session *s, unsigned code, const char *text)
 {
     log_warn("session %llu of %s: %s", (unsigned long long)s->id, s->client_text, text);
     session_timer(s, 0);
     channel_shut(&s->backend);
-    session_move(s, STATE_GREETING);
-    add_err(channel_out(&s->client), 0, ERROR_NO_BACKEND, NULL, span_of(text));
+    if (s->state == STATE_CONNECT)
+        session_move(s, STATE_GREETING);
+    add_err(channel_out(&s->client), 0, code, NULL, span_of(text));
     session_close(s, "no backend");
 }
 
@@ -41,7 +44,7 @@ static void no_backend(struct session *s, int error)
     char text[256];
     snprintf(text, sizeof text, "Can't connect to server on '%s' (%d \"%s\")",
              backends_first(worker_backends(s->worker)), error, strerror(error));
-    refuse_login(s, text);
+    refuse_login(s, ERROR_NO_BACKEND, text);
 }
 
 void login_connect(struct session *s)
@@ -50,8 +53,9 @@ void login_connect(struct session *s)
     struct address a;
     channel_shut(&s->backend);
     if (worker_newest(s->worker)->phases_unknown) {
-        refuse_login(s, "crossfade: the phases of the migrations are not known yet, since the backend has not"
-                        " told them; try again");
+        refuse_login(s, ERROR_NO_BACKEND,
+                     "crossfade: the phases of the migrations are not known yet, since the backend has not"
+                     " told them; try again");
         return;
     }
     while (backends_address(worker_backends(s->worker), s->tried, &a, NULL)) {
@@ -99,8 +103,7 @@ void login_timed_out(struct session *s)
 
 /* ---- greeting and login ---- */
 
-/* The whole packet at `bytes`: its payload, or {NULL, 0} while it is not whole. */
-static struct span whole_packet(char *bytes, size_t len)
+struct span whole_packet(char *bytes, size_t len)
 {
     if (len < PACKET_HEADER || len - PACKET_HEADER < get_u24(bytes))
         return (struct span){NULL, 0};
@@ -113,14 +116,21 @@ size_t greeting_from_backend(struct session *s, char *bytes, size_t len)
     if (!p.ptr)
         return 0;
     size_t size = PACKET_HEADER + p.len;
-    channel_send(&s->client, bytes, size);
     if (p.len > 0 && (unsigned char)p.ptr[0] == 0xff) { /* too many connections, host blocked, … */
+        channel_send(&s->client, bytes, size);
         session_close(s, "the backend refused the connection");
         return size;
     }
     struct greeting g;
     if (!greeting_parse(p, &g)) {
         session_fail(s, "the backend speaks another protocol");
+        return size;
+    }
+    s->tls = tls_contexts_ref(worker_tls(s->worker));
+    if (tls_backend_side(s->tls) && !(g.capabilities & CLIENT_SSL)) {
+        refuse_login(s, ERROR_TLS,
+                     "SSL connection error: SSL is required by [backend_tls], but the backend does"
+                     " not offer it");
         return size;
     }
     s->server_capabilities = g.capabilities & CAPABILITIES_RELAYED;
@@ -130,7 +140,8 @@ size_t greeting_from_backend(struct session *s, char *bytes, size_t len)
     s->status = (uint16_t)g.status;
     s->dialect.mariadb = g.mariadb;
     s->dialect.version = g.version_number;
-    greeting_mask((char *)p.ptr, p.len, CAPABILITIES_RELAYED);
+    greeting_mask((char *)p.ptr, p.len, CAPABILITIES_RELAYED, tls_client_side(s->tls) ? CLIENT_SSL : 0);
+    channel_send(&s->client, bytes, size);
     session_move(s, STATE_LOGIN);
     return size;
 }
@@ -151,9 +162,9 @@ static enum sql_charset charset_of_collation(uint32_t id)
     return CHARSET_ASCII_SAFE;
 }
 
-/* Remembers who the client is. The server may set other modes and character sets (init_connect, a user's
+/* The server may set other modes and character sets (init_connect, a user's
  * defaults), so these are not known until they are asked for. */
-static void remember_login(struct session *s, const struct login *l)
+void login_remember(struct session *s, const struct login *l)
 {
     free(s->user);
     s->user = strndup(l->user.ptr, l->user.len);
@@ -166,142 +177,70 @@ static void remember_login(struct session *s, const struct login *l)
     s->dialect.charset = charset_of_collation(l->collation);
 }
 
-static size_t bad_handshake(struct session *s, const char *bytes)
+/* An error in the handshake response's answer. */
+static size_t refuse_response(struct session *s, const char *bytes, unsigned code, const char *sqlstate,
+                              const char *text)
 {
-    add_err(channel_out(&s->client), (uint8_t)(bytes[3] + 1), ERROR_HANDSHAKE, "08S01",
-            SPAN("Bad handshake"));
-    session_close(s, "bad handshake");
+    add_err(channel_out(&s->client), (uint8_t)(bytes[3] + 1), code, sqlstate, span_of(text));
+    session_close(s, text);
     return 0;
+}
+
+/* As the server's require_secure_transport has it: a Unix socket is as good as TLS. */
+static bool must_be_secure(const struct session *s)
+{
+    return tls_client_required(s->tls) && !s->client.tls && !socket_is_unix(s->client.fd);
+}
+
+/* The capabilities that the backend gets for a client's. Bits that the server does not offer are passed as
+ * the client sent them; the server ignores them, as it would directly. The exceptions are those that the
+ * relay took away. */
+static uint64_t agree(struct session *s, uint64_t asked)
+{
+    uint64_t sent = asked & CAPABILITIES_RELAYED;
+    s->capabilities = asked & s->server_capabilities;
+    s->strip_state =
+        !(s->capabilities & CLIENT_SESSION_TRACK) && (s->server_capabilities & CLIENT_SESSION_TRACK);
+    if (s->strip_state) {
+        sent |= CLIENT_SESSION_TRACK;
+        s->capabilities |= CLIENT_SESSION_TRACK;
+    }
+    return tls_backend_side(s->tls) ? sent | CLIENT_SSL : sent;
 }
 
 size_t login_from_client(struct session *s, char *bytes, size_t len)
 {
     struct span p = whole_packet(bytes, len);
+    size_t size = PACKET_HEADER + p.len;
     if (!p.ptr) {
         if (len > LOGIN_MAX)
             session_fail(s, "the handshake response is too long");
         return 0;
     }
-    struct login l;
-    if (!login_parse(p, s->server_capabilities, &l))
-        return bad_handshake(s, bytes);
-    uint64_t both = l.capabilities & s->server_capabilities;
-    /* Bits that the server does not offer are passed as the client sent them; the server ignores them, as it
-     * would directly. The exceptions are those that the relay took away. */
-    uint64_t sent = l.capabilities & CAPABILITIES_RELAYED;
-    s->strip_state = !(both & CLIENT_SESSION_TRACK) && (s->server_capabilities & CLIENT_SESSION_TRACK);
-    if (s->strip_state) {
-        sent |= CLIENT_SESSION_TRACK;
-        both |= CLIENT_SESSION_TRACK;
+    if (is_tls_request(p) && tls_client_side(s->tls) && !s->client.tls) {
+        if (len > size)
+            session_fail(s, "bytes in clear behind the request for TLS");
+        else
+            secure_client(s);
+        return size;
     }
-    s->capabilities = both;
-    remember_login(s, &l);
+    struct login l;
+    if (!login_parse(p, s->server_capabilities, &l) || (!s->client.tls && (l.capabilities & CLIENT_SSL)))
+        return refuse_response(s, bytes, ERROR_HANDSHAKE, "08S01", "Bad handshake");
+    if (must_be_secure(s))
+        return refuse_response(s, bytes, ERROR_SECURE_REQUIRED, "08004",
+                               "Connections using insecure transport are prohibited: [tls] mode = required");
+    uint64_t sent = agree(s, l.capabilities);
+    s->client_seq = (uint8_t)(bytes[3] + 1);
+    if (tls_backend_side(s->tls) && !s->backend.tls) {
+        secure_backend(s, p, sent); /* and then this once more */
+        return 0;
+    }
+    login_remember(s, &l);
     login_set_capabilities((char *)p.ptr, p.len, sent, s->server_capabilities);
-    channel_send(&s->backend, bytes, PACKET_HEADER + p.len);
-    tracker_begin(&s->tracker, ANSWER_AUTH, s->capabilities);
-    s->auth_turns = 0;
-    session_move(s, STATE_AUTH);
-    return PACKET_HEADER + p.len;
-}
-
-/* ---- the dialogue ---- */
-
-size_t auth_from_client(struct session *s, char *bytes, size_t len)
-{
-    struct span p = whole_packet(bytes, len);
-    if (s->auth_turns == 0 || !p.ptr) {
-        if (len > LOGIN_MAX)
-            session_fail(s, "an authentication packet is too long");
-        return 0;
-    }
-    s->auth_turns--;
-    channel_send(&s->backend, bytes, PACKET_HEADER + p.len);
-    return PACKET_HEADER + p.len;
-}
-
-/* Passes an OK packet on; without its session state where the client did not ask for it. */
-static void pass_ok(struct session *s, struct span packet)
-{
-    facts_from_ok(s, (struct span){packet.ptr + PACKET_HEADER, packet.len - PACKET_HEADER});
-    if (s->strip_state && (s->tracker.status & STATUS_SESSION_STATE))
-        ok_without_state(packet, channel_out(&s->client));
-    else
-        channel_send(&s->client, packet.ptr, packet.len);
-}
-
-static void auth_ended(struct session *s, struct span packet)
-{
-    bool good = s->tracker.kind == KIND_OK;
-    bool changing = s->change != NULL;
-    if (good)
-        facts_status(s, s->tracker.status);
-    else
-        s->status_stale = true;
-    if (good && changing) {
-        remember_login(s, s->change);
-        statements_clear(s);
-    }
-    free(s->change);
-    s->change = NULL;
-    if (good)
-        pass_ok(s, packet);
-    else
-        channel_send(&s->client, packet.ptr, packet.len);
-    if (good || changing)
-        answer_ended(s, good);
-    else
-        session_close(s, "authentication failed");
-}
-
-size_t auth_from_backend(struct session *s, char *bytes, size_t len)
-{
-    size_t used;
-    switch (tracker_feed(&s->tracker, bytes, len, &used)) {
-    case TRACK_MORE:
-        return 0;
-    case TRACK_END:
-        auth_ended(s, (struct span){bytes, used});
-        return used;
-    case TRACK_BROKEN:
-        session_fail(s, "the backend's authentication is not understood");
-        return 0;
-    default:
-        s->auth_turns++;
-        channel_send(&s->client, bytes, used);
-        return used;
-    }
-}
-
-/* The dialogue that COM_CHANGE_USER begins; who the client is then is kept apart until the server agrees. */
-size_t change_user_begin(struct session *s, char *bytes, size_t len)
-{
-    struct span p = whole_packet(bytes, len);
-    if (!p.ptr) {
-        if (len > LOGIN_MAX)
-            session_fail(s, "COM_CHANGE_USER is too long");
-        return 0;
-    }
-    struct login l;
-    if (!change_user_parse(p, s->capabilities, &l))
-        return command_forward(s, bytes, len); /* the server refuses it */
-    struct login *kept = malloc(sizeof *kept + l.user.len + l.database.len + l.program.len);
-    if (!kept) {
-        session_fail(s, "out of memory");
-        return 0;
-    }
-    *kept = l;
-    char *text = (char *)(kept + 1);
-    struct span *spans[] = {&kept->user, &kept->database, &kept->program};
-    for (size_t i = 0; i < 3; i++) {
-        memcpy(text, spans[i]->ptr, spans[i]->len);
-        spans[i]->ptr = text;
-        text += spans[i]->len;
-    }
-    s->change = kept;
-    s->command = COM_CHANGE_USER;
-    s->auth_turns = 0;
-    tracker_begin(&s->tracker, ANSWER_AUTH, s->capabilities);
-    channel_send(&s->backend, bytes, PACKET_HEADER + p.len);
-    session_move(s, STATE_AUTH);
-    return PACKET_HEADER + p.len;
+    s->backend_seq = s->backend.tls ? 2 : 1;
+    auth_begin(s);
+    bytes[3] = (char)s->backend_seq++;
+    channel_send(&s->backend, bytes, size);
+    return size;
 }

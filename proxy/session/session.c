@@ -19,7 +19,10 @@ static const struct {
 } states[STATE_COUNT] = {
     [STATE_CONNECT] = {"connect", NULL, NULL, TO(CONNECT) | TO(GREETING) | TO_END},
     [STATE_GREETING] = {"greeting", NULL, greeting_from_backend, TO(LOGIN) | TO_END},
-    [STATE_LOGIN] = {"login", login_from_client, idle_from_backend, TO(AUTH) | TO_END},
+    [STATE_LOGIN] = {"login", login_from_client, idle_from_backend,
+                     TO(CLIENT_TLS) | TO(BACKEND_TLS) | TO(AUTH) | TO_END},
+    [STATE_CLIENT_TLS] = {"client TLS", NULL, idle_from_backend, TO(LOGIN) | TO_END},
+    [STATE_BACKEND_TLS] = {"backend TLS", NULL, NULL, TO(LOGIN) | TO_END},
     [STATE_AUTH] = {"auth", auth_from_client, auth_from_backend, TO(READY) | TO_END},
     [STATE_READY] = {"ready", command_from_client, idle_from_backend,
                      TO(AUTH) | TO(COMMAND) | TO(STREAM) | TO(OWN) | TO_END},
@@ -53,6 +56,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     struct session *s = arg;
     if (s->state == STATE_CONNECT)
         login_timed_out(s);
+    else if (s->state == STATE_BACKEND_TLS)
+        secure_timed_out(s);
     else if (s->state == STATE_HOLD)
         answer_release(s);
     else if (s->state == STATE_CLOSING)
@@ -143,7 +148,7 @@ void session_close(struct session *s, const char *reason)
     channel_flush(&s->client);
     if (s->state == STATE_ENDED)
         return;
-    if (buf_len(&s->client.out) == 0 || s->client.broken) {
+    if (!channel_waits(&s->client) || s->client.broken) {
         session_end(s, reason);
         return;
     }
@@ -162,6 +167,7 @@ static void session_free(struct session *s)
     buf_free(&s->own_error);
     buf_free(&s->held);
     buf_free(&s->again);
+    tls_contexts_unref(s->tls);
     free(s);
     /* the worker's count falls behind the last use of what the session was */
 }
@@ -201,7 +207,7 @@ void session_leave(struct session *s)
     free_empty(&s->backend.in);
     if (s->client.eof)
         follow_client_eof(s);
-    if (s->state == STATE_CLOSING && buf_len(&s->client.out) == 0)
+    if (s->state == STATE_CLOSING && !channel_waits(&s->client))
         session_end(s, "closed");
     if (s->state != STATE_ENDED)
         channels_interest(s);
@@ -227,6 +233,8 @@ static void shared_close(struct worker *w)
 {
     struct shared *shared = worker_data(w);
     arena_free(shared->arena);
+    buf_free(&shared->sealer);
+    free(shared->sealed);
     free(shared);
 }
 

@@ -3,6 +3,7 @@
 PyMySQL speaks the text protocol only; this speaks the binary one too, and the commands that have no SQL.
 """
 
+import os
 import pathlib
 import re
 import subprocess
@@ -49,7 +50,9 @@ class Client:
 
     def __init__(self, *, port=0, socket="", user=APP_USER, password=APP_PASSWORD, database="", auth="",
                  connect=True):
-        build = pathlib.Path(repository(), "build/clients/driver")
+        build = pathlib.Path(repository(), os.environ.get("CROSSFADE_BUILD", "build"), "clients/driver")
+        if not build.exists():
+            build = pathlib.Path(repository(), "build/clients/driver")
         if not build.exists():
             raise Failure(f"{build} is not built: run make clients")
         self.process = subprocess.Popen([str(build)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,

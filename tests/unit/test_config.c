@@ -85,8 +85,16 @@ static const struct {
                                                         "8: password and password_file exclude"},
     {PROXY "[control]\nuser = u\n", "5: password or password_file is missing"},
     {PROXY CENTS, "1: user is missing in [control]"},
-    {PROXY "[tls]\nmode = required\n", "6: mode = required: this version has no TLS"},
-    {PROXY "[backend_tls]\nca = /x\n", "6: ca = /x: this version has no TLS"},
+    {PROXY "[tls]\nmode = required\n", "5: mode = required in [tls] needs cert and key"},
+    {PROXY "[tls]\nmode = verify-ca\n", "6: mode: expected off or optional or required, not 'verify-ca'"},
+    {PROXY "[tls]\ncert = /x\n", "6: cert without key in [tls]"},
+    {PROXY "[tls]\nkey = /x\n", "6: key without cert in [tls]"},
+    {PROXY "[tls]\ncert =\nkey = /x\n", "6: cert is empty"},
+    {PROXY "[tls]\nmin_version = SSLv3\n", "6: min_version: expected TLSv1.2 or TLSv1.3, not 'SSLv3'"},
+    {PROXY "[backend_tls]\nmode = optional\n",
+     "6: mode: expected off or required or verify-ca or verify-identity, not 'optional'"},
+    {PROXY "[backend_tls]\nkey = /x\n", "6: key without cert in [backend_tls]"},
+    {PROXY "[backend_tls]\nclient_cert = required\n", "6: unknown key client_cert in [backend_tls]"},
     {PROXY CONTROL "[migration]\n", "8: unknown section [migration]"},
     {PROXY CONTROL "[migration a b]\ntable = t\nold = a\nnew = b\n", "8: 'a b': a migration's name\n"
                                                                      "9: table: expected database.table"},
@@ -196,6 +204,32 @@ static void test_good_file(void **state)
     config_free(c);
 }
 
+static void test_tls(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        unsigned mode, client_cert, min_version, backend_mode;
+    } cases[] = {
+        {PROXY, TLS_MODE_OFF, TLS_CLIENT_CERT_REQUIRED, TLS_VERSION_1_2, BACKEND_TLS_OFF},
+        {PROXY "[tls]\ncert = /c\nkey = /k\n", TLS_MODE_OPTIONAL, TLS_CLIENT_CERT_REQUIRED, TLS_VERSION_1_2,
+         BACKEND_TLS_OFF},
+        {PROXY "[tls]\nmode = off\ncert = /c\nkey = /k\n[backend_tls]\nmode = verify-ca\nca = /a\n",
+         TLS_MODE_OFF, TLS_CLIENT_CERT_REQUIRED, TLS_VERSION_1_2, BACKEND_TLS_VERIFY_CA},
+        {PROXY "[tls]\nmode = required\ncert = /c\nkey = /k\nca = /a\nclient_cert = optional\n"
+               "min_version = TLSv1.3\n[backend_tls]\nmode = verify-identity\n",
+         TLS_MODE_REQUIRED, TLS_CLIENT_CERT_OPTIONAL, TLS_VERSION_1_3, BACKEND_TLS_VERIFY_IDENTITY},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct config *c = load_good(cases[i].text);
+        assert_int_equal(c->tls.mode, cases[i].mode);
+        assert_int_equal(c->tls.client_cert, cases[i].client_cert);
+        assert_int_equal(c->tls.min_version, cases[i].min_version);
+        assert_int_equal(c->backend_tls.mode, cases[i].backend_mode);
+        config_free(c);
+    }
+}
+
 static void test_defaults(void **state)
 {
     (void)state;
@@ -283,10 +317,10 @@ static void test_no_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mistakes),   cmocka_unit_test(test_good_file),
-        cmocka_unit_test(test_defaults),   cmocka_unit_test(test_values),
-        cmocka_unit_test(test_long_value), cmocka_unit_test(test_hostile_bytes),
-        cmocka_unit_test(test_no_file),
+        cmocka_unit_test(test_mistakes),      cmocka_unit_test(test_good_file),
+        cmocka_unit_test(test_defaults),      cmocka_unit_test(test_tls),
+        cmocka_unit_test(test_values),        cmocka_unit_test(test_long_value),
+        cmocka_unit_test(test_hostile_bytes), cmocka_unit_test(test_no_file),
     };
     return cmocka_run_group_tests_name("config", tests, NULL, NULL);
 }

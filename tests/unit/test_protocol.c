@@ -139,7 +139,7 @@ static void test_greeting(void **state)
 
     char masked[sizeof greeting];
     memcpy(masked, greeting, sizeof greeting);
-    greeting_mask(masked, sizeof masked, ~(CLIENT_SSL | CLIENT_COMPRESS | MARIADB_CLIENT_CACHE_METADATA));
+    greeting_mask(masked, sizeof masked, ~(CLIENT_SSL | CLIENT_COMPRESS | MARIADB_CLIENT_CACHE_METADATA), 0);
     assert_true(greeting_parse((struct span){masked, sizeof masked}, &g));
     assert_false(g.capabilities & (CLIENT_SSL | CLIENT_COMPRESS | MARIADB_CLIENT_CACHE_METADATA));
     assert_true(g.capabilities & MARIADB_CLIENT_PROGRESS);
@@ -147,12 +147,33 @@ static void test_greeting(void **state)
     for (size_t i = 0; i < sizeof masked; i++)
         differ += masked[i] != greeting[i];
     assert_in_range(differ, 2, 3);
+    greeting_mask(masked, sizeof masked, ~0ull, CLIENT_SSL | CLIENT_ZSTD);
+    assert_true(greeting_parse((struct span){masked, sizeof masked}, &g));
+    assert_true((g.capabilities & CLIENT_SSL) && (g.capabilities & CLIENT_ZSTD));
+    assert_false(g.capabilities & CLIENT_COMPRESS);
 }
 
 #define LOGIN_HEAD(caps, extended)                                                                           \
     caps "\0\0\0\1"                                                                                          \
          "\x21"                                                                                              \
          "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" extended
+
+static void test_tls_request(void **state)
+{
+    (void)state;
+    static const struct {
+        struct span payload;
+        bool is;
+    } cases[] = {
+        {SPAN(LOGIN_HEAD("\x05\xaa\x0a\x00", "\0\0\0\0")), true},
+        {SPAN(LOGIN_HEAD("\x05\xa2\x0a\x00", "\0\0\0\0")), false}, /* does not say CLIENT_SSL */
+        {SPAN(LOGIN_HEAD("\x05\xa8\x0a\x00", "\0\0\0\0")), false}, /* before 4.1 */
+        {SPAN(LOGIN_HEAD("\x05\xaa\x0a\x00", "\0\0\0\0") "app\0\0"), false},
+        {SPAN("\x05\xaa\x0a"), false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_int_equal(is_tls_request(cases[i].payload), cases[i].is);
+}
 
 static void test_login(void **state)
 {
@@ -445,6 +466,7 @@ int main(void)
         cmocka_unit_test(test_split_and_join),
         cmocka_unit_test(test_err),
         cmocka_unit_test(test_greeting),
+        cmocka_unit_test(test_tls_request),
         cmocka_unit_test(test_login),
         cmocka_unit_test(test_extended_capabilities),
         cmocka_unit_test(test_change_user),

@@ -120,6 +120,15 @@ static void put_columns(MYSQL_RES *result)
 
 /* ---- requests of the connection ---- */
 
+/* For the connections that follow: TLS, by this CA. */
+static char authority[4096];
+
+static void do_tls(char **args, int count)
+{
+    snprintf(authority, sizeof authority, "%s", count > 0 ? args[0] : "");
+    put_ok(0, 0, 0);
+}
+
 static void do_connect(char **args, int count)
 {
     /* host port socket user password database [default-auth] */
@@ -128,8 +137,12 @@ static void do_connect(char **args, int count)
     if (connection)
         mysql_close(connection);
     connection = mysql_init(NULL);
-    my_bool off = 0;
-    mysql_options(connection, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &off);
+    my_bool off = 0, on = 1;
+    mysql_options(connection, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, *authority ? &on : &off);
+    if (*authority) {
+        mysql_options(connection, MYSQL_OPT_SSL_ENFORCE, &on);
+        mysql_options(connection, MYSQL_OPT_SSL_CA, authority);
+    }
     mysql_options(connection, MYSQL_SET_CHARSET_NAME, "utf8mb4");
     if (count > 6 && *args[6])
         mysql_options(connection, MYSQL_DEFAULT_AUTH, args[6]);
@@ -497,6 +510,7 @@ static const struct request {
     void (*run)(char **args, int count);
     int least; /* arguments */
 } requests[] = {
+    {"tls", do_tls, 1},
     {"connect", do_connect, 6},
     {"query", do_query, 1},
     {"change_user", do_change_user, 3},

@@ -1,0 +1,121 @@
+/* The dialogue in which client and server authenticate each other, at first or in COM_CHANGE_USER: packets
+ * pass until OK or ERR. The relay stores no password, and most plugins are nothing to it.
+ *
+ * The two sides count their packets each for itself: where one of them has asked for TLS it has counted one
+ * more. */
+#include "proxy/session/inside.h"
+
+#include <stdlib.h>
+
+void auth_begin(struct session *s)
+{
+    s->auth_turns = 0;
+    tracker_begin(&s->tracker, ANSWER_AUTH, s->capabilities);
+    session_move(s, STATE_AUTH);
+}
+
+size_t auth_from_client(struct session *s, char *bytes, size_t len)
+{
+    struct span p = whole_packet(bytes, len);
+    if (s->auth_turns == 0 || !p.ptr) {
+        if (len > LOGIN_MAX)
+            session_fail(s, "an authentication packet is too long");
+        return 0;
+    }
+    s->auth_turns--;
+    s->client_seq = (uint8_t)(bytes[3] + 1);
+    bytes[3] = (char)s->backend_seq++;
+    channel_send(&s->backend, bytes, PACKET_HEADER + p.len);
+    return PACKET_HEADER + p.len;
+}
+
+/* Passes an OK packet on; without its session state where the client did not ask for it. */
+static void pass_ok(struct session *s, struct span packet)
+{
+    facts_from_ok(s, (struct span){packet.ptr + PACKET_HEADER, packet.len - PACKET_HEADER});
+    if (s->strip_state && (s->tracker.status & STATUS_SESSION_STATE))
+        ok_without_state(packet, channel_out(&s->client));
+    else
+        channel_send(&s->client, packet.ptr, packet.len);
+}
+
+static void auth_ended(struct session *s, struct span packet)
+{
+    bool good = s->tracker.kind == KIND_OK;
+    bool changing = s->change != NULL;
+    if (good)
+        facts_status(s, s->tracker.status);
+    else
+        s->status_stale = true;
+    if (good && changing) {
+        login_remember(s, s->change);
+        statements_clear(s);
+    }
+    free(s->change);
+    s->change = NULL;
+    if (good)
+        pass_ok(s, packet);
+    else
+        channel_send(&s->client, packet.ptr, packet.len);
+    if (good || changing)
+        answer_ended(s, good);
+    else
+        session_close(s, "authentication failed");
+}
+
+size_t auth_from_backend(struct session *s, char *bytes, size_t len)
+{
+    size_t used;
+    enum track_event ev = tracker_feed(&s->tracker, bytes, len, &used);
+    if (ev == TRACK_PACKET || ev == TRACK_END) {
+        s->backend_seq = (uint8_t)(bytes[3] + 1);
+        bytes[3] = (char)s->client_seq++;
+    }
+    switch (ev) {
+    case TRACK_MORE:
+        return 0;
+    case TRACK_END:
+        auth_ended(s, (struct span){bytes, used});
+        return used;
+    case TRACK_BROKEN:
+        session_fail(s, "the backend's authentication is not understood");
+        return 0;
+    default:
+        s->auth_turns++;
+        channel_send(&s->client, bytes, used);
+        return used;
+    }
+}
+
+/* The dialogue that COM_CHANGE_USER begins; who the client is then is kept apart until the server agrees. */
+size_t change_user_begin(struct session *s, char *bytes, size_t len)
+{
+    struct span p = whole_packet(bytes, len);
+    if (!p.ptr) {
+        if (len > LOGIN_MAX)
+            session_fail(s, "COM_CHANGE_USER is too long");
+        return 0;
+    }
+    struct login l;
+    if (!change_user_parse(p, s->capabilities, &l))
+        return command_forward(s, bytes, len); /* the server refuses it */
+    struct login *kept = malloc(sizeof *kept + l.user.len + l.database.len + l.program.len);
+    if (!kept) {
+        session_fail(s, "out of memory");
+        return 0;
+    }
+    *kept = l;
+    char *text = (char *)(kept + 1);
+    struct span *spans[] = {&kept->user, &kept->database, &kept->program};
+    for (size_t i = 0; i < 3; i++) {
+        memcpy(text, spans[i]->ptr, spans[i]->len);
+        spans[i]->ptr = text;
+        text += spans[i]->len;
+    }
+    s->change = kept;
+    s->command = COM_CHANGE_USER;
+    s->client_seq = s->backend_seq = (uint8_t)(bytes[3] + 1);
+    auth_begin(s);
+    channel_send(&s->backend, bytes, PACKET_HEADER + p.len);
+    return PACKET_HEADER + p.len;
+}
