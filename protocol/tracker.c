@@ -112,6 +112,7 @@ static enum track_event result_ended(struct tracker *t)
     if (t->answer != ANSWER_RESULTS || !(t->status & STATUS_MORE_RESULTS))
         return ended(t);
     t->step = STEP_FIRST;
+    t->results++;
     return TRACK_PACKET;
 }
 

@@ -67,6 +67,7 @@ struct tracker {
     uint32_t columns; /* PREPARE_OK, column count */
     uint16_t params;  /* PREPARE_OK */
     bool rows_began;  /* a result set has begun in this answer */
+    uint32_t results; /* that have ended, and others followed */
 };
 
 /* Before the first byte of an answer. */

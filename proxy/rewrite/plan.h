@@ -13,6 +13,7 @@
  *     convert.c      a repeated value as the old column would have stored it
  *     default.c      a column's default as an expression
  *     statement.c    everything that is not DML
+ *     dynamic.c      SQL in strings: PREPARE, EXECUTE
  *     create_table.c CREATE TABLE … SELECT
  *
  * Refusing is sticky: the first reason stays, and what is done afterwards is thrown away; so functions go
@@ -47,16 +48,24 @@ struct plan {
     struct edits edits; /* of the whole text */
     struct markers markers;
     bool markers_known;
+    struct rewrite_named *named_ops; /* of the whole text */
+    size_t named_op_count, named_op_cap;
+    size_t part;        /* the statement's place in the text */
+    size_t values_used; /* of session->values */
+    struct span ask;
+    bool acted;  /* an earlier statement of the text may have given a variable another value */
+    bool unseen; /* an earlier statement of the text had FACT_PREPARED */
 
     struct touch_node *touches; /* newest first */
     uint32_t touch_count;
-    struct walked *walked; /* newest first */
-    bool prepares;         /* SQL that is not rewritten */
-    uint32_t flips;        /* references replaced so far */
-    bool locks;            /* some query has FOR UPDATE or LOCK IN SHARE MODE */
-    bool reshapes;         /* planned once more, with tables in their old shape where names are not enough */
-    uint32_t reshaped;     /* tables that were given it */
-    bool names_table;      /* a migrated table is named */
+    struct walked *walked;             /* newest first */
+    bool prepares;                     /* SQL that cannot be seen, or under a name that cannot be followed */
+    const struct rewrite_result *runs; /* EXECUTE: what the text that it runs came out as; NULL: not known */
+    uint32_t flips;                    /* references replaced so far */
+    bool locks;                        /* some query has FOR UPDATE or LOCK IN SHARE MODE */
+    bool reshapes;     /* planned once more, with tables in their old shape where names are not enough */
+    uint32_t reshaped; /* tables that were given it */
+    bool names_table;  /* a migrated table is named */
     const struct source *target; /* INSERT's, while what its rows are made of is walked */
     bool reads_target;           /* that reads the target's table, or a view that may be over it */
     /* Migrations in force of the tables that are named: any, and one that does not let pass. */
@@ -366,6 +375,22 @@ bool is_repeatable(struct plan *p, struct range r);
 /* The column's constant default as an expression that says the same in every session. false: there is none.
  * `c` may be NULL. */
 bool constant_default(struct plan *p, const struct catalog_column *c, struct fragment *out);
+
+/* ---- rewrite.c ---- */
+
+/* rewrite_text() for a text within the text, after temporary tables that this one has made or dropped. */
+void rewrite_within(struct plan *p, const struct rewrite_session *s, struct span text,
+                    struct rewrite_result *out);
+
+/* ---- statement.c ---- */
+
+/* Refuses for whichever migration runs. */
+void refuse_running(struct plan *p, const char *reason, const char *hint);
+
+/* ---- dynamic.c ---- */
+
+/* PREPARE, EXECUTE, EXECUTE IMMEDIATE, DEALLOCATE PREPARE. */
+void plan_dynamic(struct plan *p, const struct stmt *s);
 
 /* ---- dual_write.c ---- */
 

@@ -8,7 +8,7 @@
 
 bool rewrite_wanted(const struct rewrite_session *s, struct span text)
 {
-    if (s->rules->count == 0)
+    if (s->rules->count == 0 && !s->find_prepared)
         return false;
     uint32_t concern = SCAN_NAME | SCAN_SESSION | SCAN_BROKEN;
     return scan_text_for(&s->dialect, text, &s->rules->names, concern) & concern;
@@ -42,10 +42,12 @@ static uint32_t facts_of(const struct stmt *s)
     case STMT_USE:
         return FACT_USE;
     case STMT_SET:
-    case STMT_CALL:
-    case STMT_EXECUTE:
-    case STMT_EXECUTE_IMMEDIATE:
         return FACT_MODES;
+    case STMT_CALL:
+    case STMT_COMPOUND:
+    case STMT_EXECUTE: /* of what is not known */
+    case STMT_EXECUTE_IMMEDIATE:
+        return FACT_MODES | FACT_PREPARED;
     case STMT_CREATE_TABLE:
         return s->temporary ? FACT_TEMPORARY : FACT_DDL;
     case STMT_DROP_TABLE: /* without the word TEMPORARY it takes a temporary one too */
@@ -76,33 +78,59 @@ static void *grown(struct arena *arena, void *items, size_t count, size_t size, 
     return larger;
 }
 
+static bool add_temporary(struct run *run, struct rewrite_temporary t)
+{
+    struct rewrite_temporary *items =
+        grown(run->plan.arena, run->temporary, run->temporary_count, sizeof *items, &run->temporary_cap);
+    if (!items)
+        return false;
+    run->temporary = items;
+    run->temporary[run->temporary_count++] = t;
+    run->plan.noted = run->temporary;
+    run->plan.noted_count = run->temporary_count;
+    return true;
+}
+
 static void note_temporary(struct run *run, const struct stmt *s)
 {
     if (s->kind == STMT_ALTER_TABLE && !contains_word(span_in(run->plan.text, s->range), "rename"))
         return;
     for (const struct table_name_list *t = s->tables; t; t = t->next) {
-        struct rewrite_temporary *items =
-            grown(run->plan.arena, run->temporary, run->temporary_count, sizeof *items, &run->temporary_cap);
-        if (!items)
-            return;
-        run->temporary = items;
-        run->temporary[run->temporary_count++] = (struct rewrite_temporary){
+        struct rewrite_temporary item = {
             .db = name_given(&t->name.db) ? t->name.db.text : run->plan.database,
             .table = t->name.table.text,
             .created = s->kind == STMT_CREATE_TABLE,
         };
-        run->plan.noted = run->temporary;
-        run->plan.noted_count = run->temporary_count;
+        if (!add_temporary(run, item))
+            return;
         if (s->kind == STMT_CREATE_TABLE) /* LIKE's table is no temporary one */
             return;
     }
 }
 
+/* What EXECUTE runs changes what it would change by itself. */
+static void note_run(struct run *run, const struct rewrite_result *runs)
+{
+    run->out->facts |= runs->facts & ~(uint32_t)(FACT_READS | FACT_WRITES);
+    if (runs->facts & FACT_USE)
+        run->plan.database = run->out->use_database = runs->use_database;
+    for (size_t i = 0; i < runs->temporary_count; i++)
+        if (!add_temporary(run, runs->temporary[i]))
+            return;
+}
+
 static void note_facts(struct run *run, const struct stmt *s)
 {
     struct plan *p = &run->plan;
+    p->acted = p->acted || (s->kind != STMT_PREPARE && s->kind != STMT_DEALLOCATE);
+    if (p->runs) {
+        note_run(run, p->runs);
+        p->unseen = p->unseen || run->out->facts & FACT_PREPARED;
+        return;
+    }
     uint32_t facts = facts_of(s);
     run->out->facts |= facts;
+    p->unseen = p->unseen || facts & FACT_PREPARED;
     if (facts & FACT_USE) {
         p->database = s->name.text;
         run->out->use_database = s->name.text;
@@ -204,6 +232,13 @@ static void note_touches(struct run *run, struct rewrite_part *part)
     part->touch_count = p->touch_count;
 }
 
+/* A statement that passes as it came, if it passes: what it prepares or executes does too. */
+static void pass_named(struct plan *p, size_t part)
+{
+    for (size_t i = p->named_op_count; i-- > 0 && p->named_ops[i].part == part;)
+        p->named_ops[i].sent = p->named_ops[i].text;
+}
+
 static void finish_part(struct run *run, struct rewrite_part *part, struct range range, uint32_t edits_before)
 {
     struct plan *p = &run->plan;
@@ -211,6 +246,7 @@ static void finish_part(struct run *run, struct rewrite_part *part, struct range
     note_touches(run, part);
     out->touches = out->touches || p->names_table;
     out->facts |= p->prepares ? FACT_PREPARED : 0;
+    p->unseen = p->unseen || p->prepares;
     if (p->refused && !p->rule)
         p->rule = p->strict ? p->strict : p->named;
     if (p->refused && !p->rule) { /* of a migration that is only being expanded: it is not in the way yet */
@@ -218,6 +254,8 @@ static void finish_part(struct run *run, struct rewrite_part *part, struct range
         p->refused = false;
     }
     bool passes = p->refused && p->rule && p->rule->pass_unrewritable && !p->strict;
+    if (p->refused)
+        pass_named(p, run->part_count - 1);
     if (p->refused) {
         edits_truncate(&p->edits, edits_before);
         part->verdict = REWRITE_UNREWRITABLE;
@@ -251,6 +289,7 @@ static void begin_statement(struct plan *p, const struct stmt *s)
     p->locks = false;
     p->names_table = false;
     p->prepares = false;
+    p->runs = NULL;
     p->target = NULL;
     p->reads_target = false;
     p->refused = false;
@@ -309,6 +348,7 @@ static bool run_statement(struct run *run, size_t *off)
     if (status == PARSE_OK && !fatal) {
         if (s->kind == STMT_EMPTY)
             return *off > from;
+        p->part = run->part_count;
         plan_statement(p, s);
         plan_old_shape(p, s, before);
         check_modes(run, s);
@@ -377,14 +417,22 @@ static void apply(struct run *run)
         refuse_all(run, "the statement's parameters cannot be repeated", "use literals in their place");
 }
 
-void rewrite_text(struct arena *arena, const struct rewrite_session *s, struct span text,
-                  struct rewrite_result *out)
+/* `noted`: temporary tables that a text around this one has made or dropped. */
+static void run_text(struct arena *arena, const struct rewrite_session *s, struct span text,
+                     const struct rewrite_temporary *noted, size_t noted_count, struct rewrite_result *out)
 {
     struct run run = {.out = out};
     size_t off = 0;
     *out = (struct rewrite_result){0};
-    run.plan =
-        (struct plan){.arena = arena, .session = s, .rules = s->rules, .text = text, .database = s->database};
+    run.plan = (struct plan){
+        .arena = arena,
+        .session = s,
+        .rules = s->rules,
+        .text = text,
+        .database = s->database,
+        .noted = noted,
+        .noted_count = noted_count,
+    };
     edits_init(&run.plan.edits, arena);
     if (text.len >= UINT32_MAX) {
         refuse_all(&run, "the statement is too large to be rewritten", "split it");
@@ -396,11 +444,26 @@ void rewrite_text(struct arena *arena, const struct rewrite_session *s, struct s
     out->part_count = run.part_count;
     out->temporary = run.temporary;
     out->temporary_count = run.temporary_count;
+    out->named = run.plan.named_ops;
+    out->named_count = run.plan.named_op_count;
+    out->ask = run.plan.ask;
     out->out_param_count = out->param_count;
     if (arena_failed(arena))
         refuse_all(&run, "the statement is too large to be rewritten", "split it");
     else if (out->verdict == REWRITE_REWRITTEN)
         apply(&run);
+}
+
+void rewrite_text(struct arena *arena, const struct rewrite_session *s, struct span text,
+                  struct rewrite_result *out)
+{
+    run_text(arena, s, text, NULL, 0, out);
+}
+
+void rewrite_within(struct plan *p, const struct rewrite_session *s, struct span text,
+                    struct rewrite_result *out)
+{
+    run_text(p->arena, s, text, p->noted, p->noted_count, out);
 }
 
 void rewrite_error_text(const struct rewrite_result *r, struct buf *out)

@@ -13,6 +13,19 @@
 #include "protocol/buf.h"
 #include "proxy/rewrite/rules.h"
 
+/* A statement that SQL gave a name (PREPARE name FROM '…'), as an earlier text of the session made it. */
+struct rewrite_prepared {
+    struct span text; /* as the client wrote it, out of its literal; null pointer: not known */
+    struct sql_dialect dialect;
+    struct span database;
+};
+
+/* What an expression that stands for SQL is at the moment (PREPARE name FROM @v). */
+struct rewrite_value {
+    struct span text;
+    bool known;
+};
+
 /* What the rewriter has to know of a session; kept by the session from the server's answers. */
 struct rewrite_session {
     const struct rules *rules;
@@ -21,10 +34,15 @@ struct rewrite_session {
     const struct span *temporary_tables; /* "db.table", folded as the rules fold: they hide base tables */
     size_t temporary_count;
     bool prepared; /* the text goes to COM_STMT_PREPARE: markers are parameters */
-    bool
-        sql_prepared; /* some earlier text of the session had FACT_PREPARED: what EXECUTE runs is not known */
-    bool want_parts;  /* crossfade rewrite: result.parts is to hold each statement's rewritten text, and the
-                         statements count as sent one by one */
+    /* The statements with a name: `name` in lower case. false: there is none. NULL: there are none at all. */
+    bool (*find_prepared)(const void *find_in, struct span name, struct rewrite_prepared *out);
+    const void *find_in;
+    bool sql_prepared; /* some earlier text had FACT_PREPARED: there may be others, whose text is not known */
+    bool asks;         /* the session can find out what SQL in an expression is: result.ask */
+    const struct rewrite_value *values; /* of those that were asked for so far, in the order of the text */
+    size_t value_count;
+    bool want_parts; /* crossfade rewrite: result.parts is to hold each statement's rewritten text, and the
+                        statements count as sent one by one */
 };
 
 enum rewrite_verdict {
@@ -42,7 +60,7 @@ enum {
     FACT_TEMPORARY = 1 << 3, /* creates or drops a temporary table (result.temporary…) */
     FACT_READS = 1 << 4,     /* reads a column of a migration */
     FACT_WRITES = 1 << 5,    /* writes one */
-    FACT_PREPARED = 1 << 6,  /* PREPAREs SQL that names a migrated table, or that cannot be seen */
+    FACT_PREPARED = 1 << 6,  /* may PREPARE SQL that cannot be seen: CALL, BEGIN NOT ATOMIC … */
 };
 
 /* One column of a migration that the text reads or writes, for the inventory. */
@@ -56,6 +74,20 @@ struct rewrite_touch {
 struct rewrite_temporary {
     struct span db, table; /* db: empty where there is no default database */
     bool created;          /* else dropped */
+};
+
+/* What a text does to statements with a name, in its order. */
+enum named_kind { NAMED_PREPARE, NAMED_EXECUTE, NAMED_DEALLOCATE };
+
+struct rewrite_named {
+    enum named_kind kind;
+    bool earlier;     /* EXECUTE: of one that an earlier text prepared */
+    bool touches;     /* names a migrated table */
+    size_t part;      /* the statement's place in the text, from 0 */
+    struct span name; /* in lower case */
+    struct span text; /* PREPARE, EXECUTE: as the client wrote it; null pointer: not known */
+    struct span sent; /* as the server is to have it */
+    struct span database;
 };
 
 /* How one statement of a text came out, for `crossfade rewrite`. */
@@ -83,6 +115,10 @@ struct rewrite_result {
     struct span use_database;  /* FACT_USE: the last one */
     const struct rewrite_temporary *temporary; /* FACT_TEMPORARY: in the order of the text */
     size_t temporary_count;
+    const struct rewrite_named *named;
+    size_t named_count;
+    struct span ask; /* the expression whose value is to be added to session.values before this is final; null
+                        pointer: there is none */
     const struct rewrite_part *parts;
     size_t part_count;
 };

@@ -50,39 +50,11 @@ static void refuse_named(struct plan *p, struct span text, const char *reason, c
     }
 }
 
-/* Refuses for whichever migration runs. */
-static void refuse_running(struct plan *p, const char *reason, const char *hint)
+void refuse_running(struct plan *p, const char *reason, const char *hint)
 {
     for (size_t i = 0; i < p->rules->count; i++)
         if (rule_writes_both(&p->rules->rules[i]))
             refuse(p, &p->rules->rules[i], reason, hint);
-}
-
-/* What stands between a literal's quotes; a null pointer for anything else. */
-static struct span literal_of(const struct plan *p, const struct expr *e)
-{
-    struct span text = {NULL, 0};
-    if (e && e->kind == EXPR_LITERAL && !e->null_literal)
-        text = span_in(p->text, e->range);
-    if (text.ptr && text.len > 1)
-        text = (struct span){text.ptr + 1, text.len - 2};
-    return text;
-}
-
-/* PREPARE and EXECUTE IMMEDIATE: what they run is not rewritten. */
-static void plan_prepare(struct plan *p, const struct stmt *s)
-{
-    struct span text = literal_of(p, s->exprs);
-    p->prepares = s->kind == STMT_PREPARE && !text.ptr;
-    for (size_t i = 0; text.ptr && i < p->rules->count && s->kind == STMT_PREPARE; i++)
-        p->prepares = p->prepares || text_names(p, text, &p->rules->rules[i]);
-    if (text.ptr) {
-        refuse_named(p, text, "SQL in a string names a migrated table and is not rewritten",
-                     "prepare it by the protocol, or send the statement itself");
-        return;
-    }
-    refuse_running(p, "SQL from a variable cannot be seen, and may touch a migrated table",
-                   "prepare it by the protocol, or from a literal");
 }
 
 static void plan_create_table(struct plan *p, const struct stmt *s)
@@ -118,20 +90,33 @@ static bool closes_handler(const struct plan *p, const struct stmt *s)
     return t.type == TOK_WORD && span_ieq((struct span){p->text.ptr + t.off, t.len}, SPAN("close"));
 }
 
+/* Whether SQL in strings may be run in a block. */
+static bool runs_strings(const struct plan *p, struct span text)
+{
+    struct lexer lx;
+    struct token t;
+    lex_init(&lx, &p->session->dialect, text);
+    for (lex_read(&lx, &t); t.type != TOK_END; lex_read(&lx, &t)) {
+        struct span word = {text.ptr + t.off, t.len};
+        if (t.type == TOK_WORD && (span_ieq(word, SPAN("execute")) || span_ieq(word, SPAN("prepare"))))
+            return true;
+    }
+    return false;
+}
+
 void plan_other(struct plan *p, const struct stmt *s)
 {
     static const char *const end_first = "end the migration or roll it back first";
+    static const char *const block_reason = "statements within a block are not rewritten";
+    static const char *const block_hint = "send the statements by themselves";
     for (const struct table_name_list *t = s->tables; t; t = t->next)
         source_of_table(p, &t->name, NULL, NULL);
     switch (s->kind) {
     case STMT_PREPARE:
     case STMT_EXECUTE_IMMEDIATE:
-        plan_prepare(p, s);
-        break;
     case STMT_EXECUTE:
-        if (p->session->sql_prepared)
-            refuse_running(p, "EXECUTE may run SQL that was prepared before the migration began",
-                           "prepare it anew by the protocol, or reconnect");
+    case STMT_DEALLOCATE:
+        plan_dynamic(p, s);
         break;
     case STMT_CREATE_TABLE:
         plan_create_table(p, s);
@@ -165,8 +150,9 @@ void plan_other(struct plan *p, const struct stmt *s)
                      "send the statement in a plainer form");
         break;
     case STMT_COMPOUND: /* BEGIN NOT ATOMIC … */
-        refuse_named(p, stmt_text(p, s), "statements within a block are not rewritten",
-                     "send the statements by themselves");
+        refuse_named(p, stmt_text(p, s), block_reason, block_hint);
+        if (runs_strings(p, stmt_text(p, s)))
+            refuse_running(p, block_reason, block_hint);
         break;
     default:
         break;

@@ -48,6 +48,8 @@ void session_adopted(struct session *s)
 
 void answer_ended(struct session *s, bool ok)
 {
+    if (s->named.changes)
+        named_ended(s, ok);
     if (s->pending)
         facts_apply(s, ok);
     if (s->executing || s->preparing)

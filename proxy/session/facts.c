@@ -1,7 +1,7 @@
 /* What is known of the backend's session: status flags, default database, how its text is to be read. It
  * comes from OK packets (session tracking is always on towards the backend where that offers it), from what
  * the rewriter says of a text, and, where neither tells, from asking (own.c). */
-#include "proxy/session/inside.h"
+#include "proxy/session/statements.h"
 
 #include <stdlib.h>
 
@@ -169,7 +169,7 @@ void facts_apply(struct session *s, bool ok)
     s->schema_told = false;
 }
 
-void facts_set_modes(struct session *s, struct span sql_mode, struct span charset)
+void facts_set_modes(struct session *s, struct span sql_mode, struct span charset, struct span collation)
 {
     s->dialect.modes = sql_modes_of(sql_mode);
     s->dialect.charset = sql_charset_of(charset);
@@ -177,7 +177,9 @@ void facts_set_modes(struct session *s, struct span sql_mode, struct span charse
     free(s->charset);
     s->sql_mode = strndup(sql_mode.ptr, sql_mode.len);
     s->charset = strndup(charset.ptr, charset.len);
-    s->modes_known = s->charset_known = s->sql_mode && s->charset;
+    free(s->collation);
+    s->collation = strndup(collation.ptr, collation.len);
+    s->modes_known = s->charset_known = s->sql_mode && s->charset && s->collation;
 }
 
 void facts_free(struct session *s)
@@ -188,6 +190,7 @@ void facts_free(struct session *s)
     free(s->database);
     free(s->sql_mode);
     free(s->charset);
+    free(s->collation);
 }
 
 struct rewrite_session facts_rewrite_session(struct session *s, const struct rules *rules, bool prepared)
@@ -199,7 +202,12 @@ struct rewrite_session facts_rewrite_session(struct session *s, const struct rul
         .temporary_tables = s->temporary,
         .temporary_count = s->temporary_count,
         .prepared = prepared,
+        .find_prepared = s->named.count > 0 ? named_find : NULL,
+        .find_in = s,
         .sql_prepared = s->sql_prepared,
+        .asks = !prepared,
+        .values = s->named.values,
+        .value_count = s->named.value_count,
     };
 }
 

@@ -7,6 +7,7 @@
  *   secure.c   TLS with either side               auth.c    the dialogue of authentication
  *   channel.c  sockets, backpressure              own.c     the proxy's own commands between the client's
  *   facts.c    what a statement changes           statements.c  the prepared statements of a session
+ *                                                 named.c    those that SQL gave a name: PREPARE name FROM
  *
  * An idle session owns no buffers: bytes are read into its worker's scratch buffer, handled there and sent
  * on from there. Only what must wait (a packet that is not whole, a command while another is under way,
@@ -88,6 +89,19 @@ struct statements {
     size_t size, count; /* size: a power of two, or 0 */
 };
 
+struct named_change;
+
+/* Its statements with a name, and what the text under way does to them. */
+struct named {
+    struct statement **buckets;
+    size_t size, count;           /* size: a power of two, or 0 */
+    struct named_change *changes; /* in the order of the text; take effect with its answer */
+    bool uncertain;               /* which result of the text is whose cannot be told */
+    bool failed;                  /* the backend did not take a statement's new text; own_error says why */
+    struct rewrite_value *values; /* malloc'ed: what the text's expressions are */
+    size_t value_count;
+};
+
 struct session {
     struct session *next, **link; /* in the worker's list */
     struct worker *worker;
@@ -131,7 +145,7 @@ struct session {
     /* What is known of the backend's session */
     uint16_t status;   /* flags, from the last OK or EOF */
     bool status_stale; /* an ERR came since, which carries none */
-    bool sql_prepared; /* PREPARE … FROM was seen with something in it that matters */
+    bool sql_prepared; /* statements may have got a name without being seen */
     bool schema_told;  /* the answer under way said which database is the default now */
     bool asked;        /* the modes were asked for this command already */
     bool modes_known, charset_known, database_known;
@@ -140,12 +154,13 @@ struct session {
     size_t database_len;
     struct span *temporary; /* malloc'ed array of malloc'ed "db.table"s */
     size_t temporary_count;
-    char *sql_mode, *charset; /* malloc'ed: as the server last said; NULL: it never was asked */
+    char *sql_mode, *charset, *collation; /* malloc'ed: as the server last said; NULL: it never was asked */
 
     struct generation *pin;
     uint64_t pinned_at; /* milliseconds of the coarse monotonic clock */
 
     struct statements statements;
+    struct named named;
     uint32_t last_prepared; /* the client's id; statement id -1 means it */
     uint8_t own_step;       /* for the own command under way */
     uint32_t own_columns;
@@ -313,8 +328,8 @@ void facts_forget(struct session *s); /* modes, character set and database are u
 void facts_apply(struct session *s, bool ok);
 void facts_free(struct session *s);
 
-/* Remembers sql_mode and character set as the server said them. */
-void facts_set_modes(struct session *s, struct span sql_mode, struct span charset);
+/* Remembers sql_mode, the client's character set and the connection's collation as the server said them. */
+void facts_set_modes(struct session *s, struct span sql_mode, struct span charset, struct span collation);
 
 /* What a text changes. *c must be empty or hold what an earlier text changes. false: out of memory. */
 bool changes_set(struct changes *c, const struct rewrite_result *r, const struct rules *rules);
@@ -372,5 +387,13 @@ void execute_ended(struct session *s, bool ok);
  * this. false: that was done already, or the command is not there any more; the client gets the error. */
 bool execute_again(struct session *s);
 void statements_clear(struct session *s);
+
+/* ---- named.c ---- */
+
+/* The text under way has its answer. */
+void named_ended(struct session *s, bool ok);
+
+/* Forgets all. */
+void named_clear(struct session *s);
 
 #endif

@@ -91,10 +91,11 @@ static void modes_packet(struct session *s, struct span payload)
     if (s->tracker.kind != KIND_DATA || s->own_step++ != s->own_columns)
         return; /* definitions come first, then the row */
     struct reader r = reader_of(payload);
-    struct span modes = row_value(&r), charset = row_value(&r), database = row_value(&r);
+    struct span modes = row_value(&r), charset = row_value(&r), collation = row_value(&r);
+    struct span database = row_value(&r);
     if (r.failed)
         return;
-    facts_set_modes(s, modes, charset);
+    facts_set_modes(s, modes, charset, collation);
     facts_set_database(s, database);
 }
 
@@ -110,7 +111,8 @@ void own_ask_modes(struct session *s)
 {
     static const struct own_command ask = {"modes", ANSWER_RESULTS, modes_packet, modes_done};
     s->asked = true;
-    own_begin(s, &ask, SPAN("\x03"), SPAN("SELECT @@sql_mode, @@character_set_client, DATABASE()"));
+    own_begin(s, &ask, SPAN("\x03"),
+              SPAN("SELECT @@sql_mode, @@character_set_client, @@collation_connection, DATABASE() LIMIT 1"));
 }
 
 /* ---- ping ---- */

@@ -35,18 +35,26 @@ struct statement *statement_of(struct session *s, struct span text, enum text_pl
     return st;
 }
 
-/* Remembers what the text is read under by the server, for when it is prepared anew. */
-static bool remember_context(const struct session *s, struct statement *st)
+bool statement_context(const struct session *s, struct statement *st, struct span database)
 {
-    if (!st->touches || !s->sql_mode || !s->charset)
-        return true;
     st->dialect = s->dialect;
+    st->database = (struct span){malloc(database.len + 1), database.len};
+    if (!st->database.ptr)
+        return false;
+    if (database.len > 0)
+        memcpy((char *)st->database.ptr, database.ptr, database.len);
+    if (!st->touches || !s->sql_mode || !s->charset || !s->collation)
+        return true;
     st->sql_mode = strdup(s->sql_mode);
     st->charset = strdup(s->charset);
-    st->database = (struct span){malloc(s->database_len + 1), s->database_len};
-    if (s->database_len > 0 && st->database.ptr)
-        memcpy((char *)st->database.ptr, s->database, s->database_len);
-    return st->sql_mode && st->charset && st->database.ptr;
+    st->collation = strdup(s->collation);
+    return st->sql_mode && st->charset && st->collation;
+}
+
+/* The context of a statement of the binary protocol. */
+static bool remember_context(const struct session *s, struct statement *st)
+{
+    return !s->database_known || statement_context(s, st, (struct span){s->database, s->database_len});
 }
 
 size_t prepare_begin(struct session *s, char *bytes, size_t len)

@@ -9,15 +9,18 @@
 
 #include <stdlib.h>
 
+#include "proxy/rewrite/expression.h"
+#include "proxy/sql/literal.h"
+
 #define ERROR_CHANGED 1105
 
 struct renewal {
-    struct statement *st;     /* in the session's table */
-    struct statement *fresh;  /* owned: what is to stand behind it */
-    unsigned step;            /* index into `steps` */
-    bool modes, database;     /* whether they must be changed for it */
-    bool prepared;            /* fresh has a backend statement */
-    char *sql_mode, *charset; /* the session's, malloc'ed, to set back */
+    struct statement *st;                 /* in the session's table */
+    struct statement *fresh;              /* owned: what is to stand behind it */
+    unsigned step;                        /* index into `steps` */
+    bool modes, database;                 /* whether they must be changed for it */
+    bool prepared;                        /* fresh has a backend statement */
+    char *sql_mode, *charset, *collation; /* the session's, malloc'ed, to set back */
     struct span session_database;
 };
 
@@ -32,18 +35,20 @@ void renewal_free(struct session *s)
     statement_free(r->fresh);
     free(r->sql_mode);
     free(r->charset);
+    free(r->collation);
     free((char *)r->session_database.ptr);
     free(r);
 }
 
 /* ---- what the steps send ---- */
 
-/* SET of both; the values are the server's own words, which hold nothing that must be escaped. */
+/* SET of them; the values are the server's own words, which hold nothing that must be escaped. */
 static void send_modes(struct session *s, const struct own_command *own, const char *sql_mode,
-                       const char *charset)
+                       const char *charset, const char *collation)
 {
     struct buf text = BUF_INIT;
-    buf_printf(&text, "SET sql_mode='%s',character_set_client=%s", sql_mode, charset);
+    buf_printf(&text, "SET sql_mode='%s',character_set_client=%s,collation_connection=%s", sql_mode, charset,
+               collation);
     own_begin(s, own, SPAN("\x03"), buf_span(&text));
     buf_free(&text);
 }
@@ -70,7 +75,7 @@ static bool modes_there(struct session *s)
 {
     static const struct own_command own = {"set a statement's modes", ANSWER_RESULTS, NULL, there_done};
     if (s->renewal->modes)
-        send_modes(s, &own, s->renewal->st->sql_mode, s->renewal->st->charset);
+        send_modes(s, &own, s->renewal->st->sql_mode, s->renewal->st->charset, s->renewal->st->collation);
     return s->renewal->modes;
 }
 
@@ -78,7 +83,7 @@ static bool modes_back(struct session *s)
 {
     static const struct own_command own = {"set the modes back", ANSWER_RESULTS, NULL, back_done};
     if (s->renewal->modes)
-        send_modes(s, &own, s->renewal->sql_mode, s->renewal->charset);
+        send_modes(s, &own, s->renewal->sql_mode, s->renewal->charset, s->renewal->collation);
     return s->renewal->modes;
 }
 
@@ -122,9 +127,35 @@ static void prepare_done(struct session *s, bool ok)
     next_step(s);
 }
 
+/* PREPARE name FROM: by a literal that comes out as the text whatever the connection's character set is. */
+static void prepare_named(struct session *s)
+{
+    static const struct own_command own = {"prepare a name anew", ANSWER_RESULTS, NULL, prepare_done};
+    const struct renewal *r = s->renewal;
+    const struct sql_dialect *d = r->modes ? &r->st->dialect : &s->dialect;
+    struct span sent = r->fresh->sent;
+    struct arena *arena = s->shared->arena;
+    struct buf text = BUF_INIT;
+    arena_reset(arena);
+    buf_add_str(&text, "PREPARE ");
+    buf_add_span(&text, quoted_name(arena, r->st->name));
+    buf_add_str(&text, " FROM ");
+    buf_add_span(&text, s->mariadb && !literal_is_ascii(sent) ? literal_encode_hex(arena, sent)
+                                                              : literal_encode(arena, d, sent));
+    if (arena_failed(arena) || buf_failed(&text))
+        session_fail(s, "out of memory");
+    else
+        own_begin(s, &own, SPAN("\x03"), buf_span(&text));
+    buf_free(&text);
+}
+
 static bool prepare(struct session *s)
 {
     static const struct own_command own = {"prepare anew", ANSWER_PREPARE, prepare_packet, prepare_done};
+    if (s->renewal->st->name.ptr) {
+        prepare_named(s);
+        return true;
+    }
     own_begin(s, &own, SPAN("\x16"), s->renewal->fresh->sent);
     return true;
 }
@@ -147,9 +178,32 @@ static bool same_shape(const struct statement *st, const struct statement *fresh
     return params == st->params && fresh->columns == st->columns;
 }
 
+/* The server has dropped the old one in any case. */
+static void finish_named(struct session *s)
+{
+    struct renewal *r = s->renewal;
+    if (r->prepared) {
+        statement_take(r->st, r->fresh);
+    } else {
+        r->st->lost = s->named.failed = true;
+        if (buf_len(&r->fresh->kept) > 0) {
+            buf_free(&s->own_error);
+            s->own_error = r->fresh->kept;
+            r->fresh->kept = BUF_INIT;
+        }
+        statement_free(r->fresh);
+    }
+    r->fresh = NULL;
+    renewal_free(s);
+}
+
 static void finish(struct session *s)
 {
     struct renewal *r = s->renewal;
+    if (r->st->name.ptr) {
+        finish_named(s);
+        return;
+    }
     if (r->prepared && same_shape(r->st, r->fresh)) {
         close_backend_statement(s, r->st->backend_id);
         statement_take(r->st, r->fresh);
@@ -193,11 +247,13 @@ static bool begin(struct session *s, struct statement *st, struct statement *fre
     s->renewal = r;
     r->st = st;
     r->fresh = fresh;
-    if (st->sql_mode && s->sql_mode && s->charset) {
-        r->modes = strcmp(st->sql_mode, s->sql_mode) != 0 || strcmp(st->charset, s->charset) != 0;
+    if (st->sql_mode && s->sql_mode && s->charset && s->collation) {
+        r->modes = strcmp(st->sql_mode, s->sql_mode) != 0 || strcmp(st->charset, s->charset) != 0 ||
+                   strcmp(st->collation, s->collation) != 0;
         r->sql_mode = strdup(s->sql_mode);
         r->charset = strdup(s->charset);
-        if (!r->sql_mode || !r->charset)
+        r->collation = strdup(s->collation);
+        if (!r->sql_mode || !r->charset || !r->collation)
             return false;
     }
     struct span now = {s->database, s->database_len};
@@ -211,6 +267,15 @@ static bool begin(struct session *s, struct statement *st, struct statement *fre
     }
     next_step(s);
     return true;
+}
+
+void statement_renew_named(struct session *s, struct statement *st, struct span sent)
+{
+    struct statement *fresh = statement_new(st->text, sent);
+    if (fresh)
+        fresh->touches = st->touches;
+    if (!fresh || !begin(s, st, fresh))
+        session_fail(s, "out of memory");
 }
 
 bool statement_stale(struct session *s, const struct statement *st)

@@ -36,9 +36,11 @@ void statement_free(struct statement *st)
         return;
     free_sent(st);
     free((char *)st->text.ptr);
+    free((char *)st->name.ptr);
     free((char *)st->database.ptr);
     free(st->sql_mode);
     free(st->charset);
+    free(st->collation);
     changes_free(&st->changes);
     free(st->map);
     free(st->types);
@@ -210,5 +212,6 @@ void statements_clear(struct session *s)
     statement_free(s->preparing);
     s->preparing = s->executing = NULL;
     renewal_free(s);
+    named_clear(s);
     s->last_prepared = 0;
 }

@@ -17,6 +17,7 @@ struct statement_count {
 
 struct statement {
     struct statement *next; /* in its bucket */
+    struct span name;       /* malloc'ed, in lower case: made by PREPARE name FROM; else a null pointer */
     uint32_t id;            /* the client's */
     uint32_t backend_id;
     uint16_t params, columns; /* as the client was told */
@@ -38,8 +39,8 @@ struct statement {
     struct generation *pin;   /* while there is more long data than is kept: the backend's statement stays */
     /* What the text was prepared under, and is prepared anew under: */
     struct sql_dialect dialect;
-    struct span database;     /* malloc'ed */
-    char *sql_mode, *charset; /* malloc'ed; NULL where it touches no migration */
+    struct span database;                 /* malloc'ed; null pointer: it was not known */
+    char *sql_mode, *charset, *collation; /* malloc'ed; NULL where it touches no migration */
     struct statement_count *counts;
     size_t count_count;
 };
@@ -50,6 +51,10 @@ struct statement *statement_new(struct span text, struct span sent);
 /* What the rewriter made of a text that is to be prepared (text_decide()). NULL: out of memory. */
 struct statement *statement_of(struct session *s, struct span text, enum text_plan plan,
                                const struct rewrite_result *r);
+
+/* Remembers what the server reads the text under, for when it is prepared anew: the session's dialect, its
+ * modes where the text touches a migration, and `database`. false: out of memory. */
+bool statement_context(const struct session *s, struct statement *st, struct span database);
 
 /* Its pin, if any, must have been given back. */
 void statement_free(struct statement *st);
@@ -76,11 +81,28 @@ void statements_remove(struct session *s, struct statement *st); /* frees it */
 enum renew { RENEW_READY, RENEW_WAIT, RENEW_REFUSED, RENEW_FAILED };
 enum renew statement_renew(struct session *s, struct statement *st, struct rewrite_result *r);
 
+/* Prepares a statement with a name anew, with the text `sent`. As RENEW_WAIT; s->named.failed tells of a
+ * failure. */
+void statement_renew_named(struct session *s, struct statement *st, struct span sent);
+
 /* Whether statement_renew() has something to do. */
 bool statement_stale(struct session *s, const struct statement *st);
 
 /* Drops a renewal that the session's end leaves half done. */
 void renewal_free(struct session *s);
+
+/* ---- named.c ---- */
+
+/* rewrite_session.find_prepared; `session` is the session. */
+bool named_find(const void *session, struct span name, struct rewrite_prepared *out);
+
+/* Before a text is sent: asks for what it still has to be told, prepares anew what it executes. true: it may
+ * be sent. false: an own command was begun, try again after it; or the session has ended. */
+bool named_ready(struct session *s, const struct rewrite_result *r);
+
+/* Notes what the text that is sent now does; named_ended() lets it take effect. false: out of memory. */
+bool named_note(struct session *s, const struct rewrite_result *r);
+void named_forget_values(struct session *s);
 
 /* text.c: answers with the error of a refused statement. */
 void text_refuse(struct session *s, const struct rewrite_result *r, size_t parts);

@@ -10,12 +10,12 @@ enum text_plan text_decide(struct session *s, struct span text, const struct sta
 {
     const struct rules *rules = session_pin(s);
     *out = (struct rewrite_result){.verdict = REWRITE_UNCHANGED};
-    if (rules->count == 0) { /* nobody looks at what the session sets */
+    if (rules->count == 0 && s->named.count == 0) { /* nobody looks at what the session sets */
         s->modes_known = s->charset_known = false;
         return TEXT_FORWARD;
     }
     struct rewrite_session rs = facts_rewrite_session(s, rules, prepared);
-    if (as && as->sql_mode) {
+    if (as && as->database.ptr) {
         rs.dialect = as->dialect;
         rs.database = as->database;
     }
@@ -23,7 +23,8 @@ enum text_plan text_decide(struct session *s, struct span text, const struct sta
         return TEXT_FORWARD;
     arena_reset(s->shared->arena);
     rewrite_text(s->shared->arena, &rs, text, out);
-    if (out->touches && !s->asked && !(s->modes_known && s->charset_known && s->database_known)) {
+    if ((out->touches || out->ask.ptr) && !s->asked &&
+        !(s->modes_known && s->charset_known && s->database_known)) {
         own_ask_modes(s);
         return TEXT_WAIT;
     }
@@ -53,9 +54,10 @@ size_t query_begin(struct session *s, char *bytes, size_t len)
 {
     struct gathered g;
     struct rewrite_result r;
-    if (session_unruled(s)) {
+    if (session_unruled(s) && s->named.count == 0) {
         session_pin(s);
         s->modes_known = s->charset_known = false;
+        s->sql_prepared = true; /* perhaps */
         return command_forward(s, bytes, len);
     }
     if (!command_gather(s, bytes, len, &g))
@@ -63,8 +65,16 @@ size_t query_begin(struct session *s, char *bytes, size_t len)
     if (!g.payload.ptr)
         return 0;
     struct span text = {g.payload.ptr + 1, g.payload.len - 1};
+    if (s->named.failed) {
+        s->named.failed = false;
+        named_forget_values(s);
+        own_error_answer(s, g.parts);
+        return g.size;
+    }
     enum text_plan plan = text_decide(s, text, NULL, false, &r);
-    if (plan == TEXT_WAIT)
+    if (plan == TEXT_WAIT || (r.ask.ptr && !named_ready(s, &r)))
+        return 0;
+    if (plan != TEXT_REFUSE && (!named_ready(s, &r) || !named_note(s, &r)))
         return 0;
     facts_count(&r);
     if (plan == TEXT_REFUSE) {

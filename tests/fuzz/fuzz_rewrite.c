@@ -59,7 +59,8 @@ static size_t count_statements(const struct sql_dialect *d, struct span text, bo
             *broken = true;
         else if (s->kind != STMT_EMPTY)
             count++;
-        *makes_rows = *makes_rows || (s && (s->kind == STMT_INSERT || s->kind == STMT_LOAD));
+        bool in_string = s && (s->kind == STMT_PREPARE || s->kind == STMT_EXECUTE_IMMEDIATE);
+        *makes_rows = *makes_rows || in_string || (s && (s->kind == STMT_INSERT || s->kind == STMT_LOAD));
     } while (off > before && off < text.len);
     return count;
 }

@@ -109,7 +109,8 @@ static void test_facts(void **state)
         {"USE other", FACT_USE},
         {"SET NAMES latin1", FACT_MODES},
         {"SET sql_mode = ''; SELECT 1", FACT_MODES},
-        {"CALL p()", FACT_MODES},
+        {"CALL p()", FACT_MODES | FACT_PREPARED},
+        {"BEGIN NOT ATOMIC SELECT 1; END", FACT_MODES | FACT_PREPARED},
         {"CREATE TABLE x (a INT)", FACT_DDL},
         {"ALTER TABLE t ADD z INT", FACT_DDL | FACT_TEMPORARY}, /* a RENAME would uncover a table */
         {"CREATE TEMPORARY TABLE x (a INT)", FACT_TEMPORARY},
@@ -119,9 +120,20 @@ static void test_facts(void **state)
         {"SELECT x FROM t", 0},
         {"INSERT INTO t (a) VALUES (1)", FACT_WRITES},
         {"UPDATE t SET a = a + 1", FACT_READS | FACT_WRITES},
-        {"PREPARE p FROM 'DELETE FROM t'", FACT_PREPARED},
-        {"PREPARE p FROM @x", FACT_PREPARED},
-        {"PREPARE p FROM 'SELECT 1'", 0},
+        {"PREPARE p FROM 'DELETE FROM t'", 0},
+        {"PREPARE p FROM 'SET NAMES latin1'", 0},
+        {"PREPARE p FROM @x", 0},
+        {"PREPARE `\xc3\xa4` FROM 'SELECT 1'", FACT_PREPARED},
+        {"EXECUTE p", 0}, /* there is none */
+        {"PREPARE p FROM 'SET NAMES latin1'; EXECUTE P", FACT_MODES},
+        {"PREPARE p FROM 'UPDATE t SET a = 1'; EXECUTE p", FACT_WRITES},
+        {"PREPARE p FROM @x; EXECUTE p", FACT_MODES | FACT_PREPARED},
+        {"EXECUTE IMMEDIATE 'CREATE TABLE x (a INT)'", FACT_DDL},
+        {"EXECUTE IMMEDIATE 'CREATE TEMPORARY TABLE x (a INT)'", FACT_TEMPORARY},
+        {"EXECUTE IMMEDIATE 'SELECT a FROM t'", FACT_READS},
+        {"EXECUTE IMMEDIATE @x", FACT_MODES | FACT_PREPARED},
+        {"EXECUTE IMMEDIATE 'EXECUTE p'", 0}, /* refused by the server, as is what follows */
+        {"EXECUTE IMMEDIATE a", 0},
         {"COMMIT", 0},
     };
     build(PHASE_EXPAND, false);
@@ -306,6 +318,110 @@ static void test_executes_what_it_cannot_see(void **state)
     expect("EXECUTE p", "!EXECUTE may run SQL that was prepared before the migration began");
 }
 
+/* ---- SQL in strings ---- */
+
+static void test_names_in_one_text(void **state)
+{
+    (void)state;
+    build(PHASE_CUTOVER, false);
+    expect(
+        "PREPARE p FROM 'SELECT a FROM t WHERE x = ''y'''; EXECUTE p; DEALLOCATE PREPARE p; EXECUTE p",
+        "PREPARE p FROM 'SELECT (0 - t.`n`) AS `a` FROM t WHERE x = ''y'''; EXECUTE p; DEALLOCATE PREPARE p; "
+        "EXECUTE p");
+    assert_int_equal(f->result.named_count, 3);
+    assert_int_equal(f->result.named[0].kind, NAMED_PREPARE);
+    assert_true(span_eq(f->result.named[0].text, SPAN("SELECT a FROM t WHERE x = 'y'")));
+    assert_true(span_eq(f->result.named[1].sent, SPAN("SELECT (0 - t.`n`) AS `a` FROM t WHERE x = 'y'")));
+    assert_true(span_eq(f->result.named[1].name, SPAN("p")) && !f->result.named[1].earlier);
+    assert_int_equal(f->result.named[2].kind, NAMED_DEALLOCATE);
+    assert_int_equal(f->result.named[2].part, 2);
+    expect("PREPARE p FROM 'SELECT 1'; PREPARE P FROM @x; EXECUTE p",
+           "!SQL from a variable cannot be seen, and may touch a migrated table");
+    expect("BEGIN NOT ATOMIC EXECUTE IMMEDIATE 'SELECT 1'; END",
+           "!statements within a block are not rewritten");
+    expect("PREPARE `\xc3\xa4` FROM 'SELECT a FROM t'", "!the name of a prepared statement is not ASCII");
+    expect("PREPARE `\xc3\xa4` FROM 'SELECT x FROM s'", NULL);
+    expect("CALL p(); EXECUTE p", "!EXECUTE may run SQL that was prepared before the migration began");
+}
+
+static bool find_one(const void *find_in, struct span name, struct rewrite_prepared *out)
+{
+    if (!span_eq(name, SPAN("one")))
+        return false;
+    *out = *(const struct rewrite_prepared *)find_in;
+    return true;
+}
+
+/* What an earlier text prepared is read as it was read then. */
+static void test_names_of_before(void **state)
+{
+    (void)state;
+    build(PHASE_DUAL_WRITE, false);
+    struct rewrite_prepared one = {SPAN("UPDATE t SET a = ? WHERE x IN (SELECT \"x\" FROM s WHERE v = ?)"),
+                                   f->session.dialect, SPAN("shop")};
+    one.dialect.modes = SQL_ANSI_QUOTES;
+    f->session.find_prepared = find_one;
+    f->session.find_in = &one;
+    f->session.database = SPAN("other");
+    expect("EXECUTE ONE USING @a, 'b'", "EXECUTE ONE USING @a, @a, 'b'");
+    assert_true(f->result.touches && f->result.named[0].earlier);
+    assert_true(span_eq(f->result.named[0].text, one.text) && !span_eq(f->result.named[0].sent, one.text));
+    expect("EXECUTE one USING @a, RAND()", "EXECUTE one USING @a, @a, RAND()");
+    expect("EXECUTE one USING UUID(), 1", "!a value of USING would have to be computed twice");
+    expect("EXECUTE one USING 1", NULL);                /* too few, for either text */
+    expect("EXECUTE one USING 1, 2, 3", "EXECUTE one"); /* too many, and just as many as the new text has */
+    expect("EXECUTE two USING 1", NULL);
+    expect("PREPARE two FROM 'SELECT 1'; EXECUTE two; EXECUTE one USING 1, 2",
+           "PREPARE two FROM 'SELECT 1'; EXECUTE two; EXECUTE one USING 1, 1, 2");
+    struct span text = one.text;
+    one.text.ptr = NULL;
+    expect("EXECUTE one", "!EXECUTE may run SQL that was prepared before the migration began");
+    expect("PREPARE one FROM 'SELECT 1'; EXECUTE one", NULL);
+    one.text = text;
+    one.database = SPAN("other");
+    expect("EXECUTE one USING 1, 2", NULL);
+}
+
+static void test_asks_for_expressions(void **state)
+{
+    (void)state;
+    build(PHASE_CUTOVER, false);
+    struct rewrite_value values[] = {{SPAN("SELECT a FROM t"), true}, {SPAN("DO 'x'"), true}};
+    f->session.asks = true;
+    f->session.values = values;
+    expect("PREPARE p FROM @x", NULL);
+    assert_true(span_eq(f->result.ask, SPAN("@x")));
+    f->session.value_count = 1;
+    expect("PREPARE p FROM @x", "PREPARE p FROM 'SELECT (0 - t.`n`) AS `a` FROM t'");
+    assert_null(f->result.ask.ptr);
+    expect("PREPARE p FROM @x; PREPARE q FROM CONCAT(@y, '')",
+           "PREPARE p FROM 'SELECT (0 - t.`n`) AS `a` FROM t'; PREPARE q FROM CONCAT(@y, '')");
+    assert_true(span_eq(f->result.ask, SPAN("CONCAT(@y, '')")));
+    f->session.value_count = 2;
+    expect("PREPARE p FROM @x; PREPARE q FROM CONCAT(@y, '')",
+           "PREPARE p FROM 'SELECT (0 - t.`n`) AS `a` FROM t'; PREPARE q FROM 'DO ''x'''");
+    values[0].known = false;
+    static const char *const unseen[] = {
+        "PREPARE p FROM @x",
+        "SELECT 1; PREPARE p FROM @x",
+        "PREPARE p FROM CONCAT(@x, UUID())",
+        "PREPARE p FROM @x /* y */ + 1",
+        "EXECUTE IMMEDIATE f(@x)",
+        "PREPARE p FROM (@x := 'SELECT 1')",
+    };
+    for (size_t i = 0; i < sizeof unseen / sizeof unseen[0]; i++) {
+        expect(unseen[i], "!SQL from a variable cannot be seen, and may touch a migrated table");
+        assert_null(f->result.ask.ptr);
+    }
+    f->session.value_count = 0;
+    static const char *const never[] = {"PREPARE p FROM x", "PREPARE p FROM (SELECT 1)",
+                                        "EXECUTE IMMEDIATE x"};
+    for (size_t i = 0; i < sizeof never / sizeof never[0]; i++) {
+        expect(never[i], NULL);
+        assert_null(f->result.ask.ptr);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +436,9 @@ int main(void)
         cmocka_unit_test_teardown(test_passes_where_it_may, teardown),
         cmocka_unit_test_teardown(test_views, teardown),
         cmocka_unit_test_teardown(test_executes_what_it_cannot_see, teardown),
+        cmocka_unit_test_teardown(test_names_in_one_text, teardown),
+        cmocka_unit_test_teardown(test_names_of_before, teardown),
+        cmocka_unit_test_teardown(test_asks_for_expressions, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
