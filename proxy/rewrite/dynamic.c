@@ -12,6 +12,9 @@
 
 #include "proxy/sql/literal.h"
 
+/* Of one text: for each that is asked for, the text is read once more. */
+#define MOST_VALUES 64
+
 enum seen { SEEN, UNSEEN, ASKED, NEVER /* the server refuses such a text */ };
 
 static const char *const unseen_reason = "SQL from a variable cannot be seen, and may touch a migrated table";
@@ -93,7 +96,7 @@ static enum seen text_of(struct plan *p, const struct expr *e, struct span *text
         *text = value->known ? value->text : *text;
         return value->known ? SEEN : UNSEEN;
     }
-    if (!s->asks)
+    if (!s->asks || s->value_count >= MOST_VALUES)
         return UNSEEN;
     if (!p->ask.ptr)
         p->ask = source;
@@ -258,6 +261,11 @@ static void plan_prepare(struct plan *p, const struct stmt *s)
         adopt(p, r, p->session->want_parts);
         op.touches = r->touches;
         op.sent = sent_text(op.text, r);
+        if (op.touches &&
+            p->charset_set) /* it could not be prepared anew under what the server reads it by */
+            refuse(p, p->strict ? p->strict : p->named,
+                   "the text sets sql_mode or a character set before it names a migrated table",
+                   "send the SET by itself");
         if (r->verdict == REWRITE_REWRITTEN || (asked && s->exprs->kind != EXPR_USER_VAR))
             put_text(p, s->exprs, op.sent, asked);
     } else if (seen == UNSEEN) {

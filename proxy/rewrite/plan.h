@@ -53,8 +53,9 @@ struct plan {
     size_t part;        /* the statement's place in the text */
     size_t values_used; /* of session->values */
     struct span ask;
-    bool acted;  /* an earlier statement of the text may have given a variable another value */
-    bool unseen; /* an earlier statement of the text had FACT_PREPARED */
+    bool charset_set; /* an earlier statement of the text sets a character set or a collation */
+    bool acted;       /* an earlier statement of the text may have given a variable another value */
+    bool unseen;      /* an earlier statement of the text had FACT_PREPARED */
 
     struct touch_node *touches; /* newest first */
     uint32_t touch_count;

@@ -142,6 +142,9 @@ static void note_facts(struct run *run, const struct stmt *s)
         static const char *const words[] = {"sql_mode", "gbk", "big5", "sjis", "cp932", "gb18030"};
         for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
             run->modes_set = run->modes_set || contains_word(text, words[i]);
+        static const char *const charsets[] = {"names", "charset", "character", "collation"};
+        for (size_t i = 0; i < sizeof charsets / sizeof charsets[0]; i++)
+            p->charset_set = p->charset_set || contains_word(text, charsets[i]);
     }
 }
 

@@ -78,6 +78,7 @@ size_t query_begin(struct session *s, char *bytes, size_t len)
         return 0;
     facts_count(&r);
     if (plan == TEXT_REFUSE) {
+        named_forget_values(s);
         text_refuse(s, &r, g.parts);
         return g.size;
     }

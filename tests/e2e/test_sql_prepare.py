@@ -201,6 +201,15 @@ def test_what_cannot_be_seen_is_refused(shop_twin):
     twin.same("EXECUTE early")
 
 
+def test_what_was_asked_for_is_forgotten_with_a_refusal(shop_twin):
+    behind, twin = in_cutover(shop_twin)
+    twin.proxied.cursor().execute("SET @sql = 'HANDLER users OPEN'")
+    assert "HANDLER" in twin.refused("PREPARE s FROM @sql")
+    twin.same("SET @sql = 'SELECT fullname FROM users WHERE id = 3'")
+    twin.same("PREPARE s FROM @sql")
+    twin.same("EXECUTE s")
+
+
 def test_errors(shop_twin):
     behind, twin = shop_twin(20, 20)
     twin.same("PREPARE kept FROM 'UPDATE users SET fullname = ? WHERE id IN (SELECT 1 FROM orders WHERE id = ?)'")

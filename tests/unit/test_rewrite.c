@@ -341,6 +341,8 @@ static void test_names_in_one_text(void **state)
            "!statements within a block are not rewritten");
     expect("PREPARE `\xc3\xa4` FROM 'SELECT a FROM t'", "!the name of a prepared statement is not ASCII");
     expect("PREPARE `\xc3\xa4` FROM 'SELECT x FROM s'", NULL);
+    expect("SET NAMES latin1; PREPARE p FROM 'SELECT a FROM t'",
+           "!the text sets sql_mode or a character set before it names a migrated table");
     expect("CALL p(); EXECUTE p", "!EXECUTE may run SQL that was prepared before the migration began");
 }
 
