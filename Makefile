@@ -173,7 +173,7 @@ install: all ## into PREFIX (/usr/local), below DESTDIR
 	install -m 644 README.md LICENSE docs/*.md config/crossfade.ini $(DESTDIR)$(PREFIX)/share/doc/crossfade
 	install -m 644 docs/crossfadectl.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 docs/crossfade.8 $(DESTDIR)$(PREFIX)/share/man/man8
-	install -m 644 docs/crossfade.service $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 644 docs/crossfade.service docs/crossfade.socket $(DESTDIR)$(PREFIX)/lib/systemd/system
 
 clean: ## removes build/
 	rm -rf build

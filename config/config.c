@@ -17,6 +17,7 @@
 
 #include "config/config_load.h"
 #include "config/endpoint.h"
+#include "config/network.h"
 
 enum { FILE_MAX_BYTES = 4 << 20, PASSWORD_MAX_BYTES = 1024 };
 
@@ -126,31 +127,50 @@ static void set_unsigned(struct loader *l, const struct key *k, const struct ini
         *(unsigned *)field_of(base, k->offset) = (unsigned)n;
 }
 
-static void set_endpoints(struct loader *l, const struct key *k, const struct ini_entry *e, void *base)
+/* A list, comma-separated: `parse` reads one word into one item of `size` bytes, or gives a reason. */
+static void set_list(struct loader *l, const struct key *k, const struct ini_entry *e, void *base,
+                     const char *(*parse)(const char *word, void *item), size_t size)
 {
-    struct endpoint **list = field_of(base, k->offset);
+    char **list = field_of(base, k->offset);
     size_t *count = field_of(base, k->count_offset);
     char *text = load_strdup(l, e->value);
     char *rest = text, *word;
     while (text && (word = strsep(&rest, ","))) {
         word += strspn(word, " \t");
         word[strcspn(word, " \t")] = '\0';
-        struct endpoint one;
-        const char *reason = endpoint_parse(word, &one);
-        if (reason) {
-            load_report(l, e->line, "%s: '%s': %s", k->name, word, reason);
-            continue;
-        }
-        struct endpoint *longer = realloc(*list, (*count + 1) * sizeof(**list));
+        char *longer = realloc(*list, (*count + 1) * size);
         if (!longer) {
-            endpoint_free(&one);
             l->out_of_memory = true;
             break;
         }
         *list = longer;
-        longer[(*count)++] = one;
+        const char *reason = parse(word, longer + *count * size);
+        if (reason)
+            load_report(l, e->line, "%s: '%s': %s", k->name, word, reason);
+        else
+            ++*count;
     }
     free(text);
+}
+
+static const char *parse_endpoint(const char *word, void *item)
+{
+    return endpoint_parse(word, item);
+}
+
+static void set_endpoints(struct loader *l, const struct key *k, const struct ini_entry *e, void *base)
+{
+    set_list(l, k, e, base, parse_endpoint, sizeof(struct endpoint));
+}
+
+static const char *parse_network(const char *word, void *item)
+{
+    return network_parse(word, item);
+}
+
+static void set_networks(struct loader *l, const struct key *k, const struct ini_entry *e, void *base)
+{
+    set_list(l, k, e, base, parse_network, sizeof(struct network));
 }
 
 int load_word(struct loader *l, const struct key *k, const struct ini_entry *e)
@@ -176,6 +196,26 @@ static void set_level(struct loader *l, const struct key *k, const struct ini_en
         *(enum log_level *)field_of(base, k->offset) = (enum log_level)word;
 }
 
+static const char *const no_yes_words[] = {"no", "yes", NULL};
+static const char *const header_words[] = {"required", "optional", NULL};
+
+/* A choice of two: the second word is true. */
+static void set_flag(struct loader *l, const struct key *k, const struct ini_entry *e, void *base)
+{
+    int word = load_word(l, k, e);
+    if (word >= 0)
+        *(bool *)field_of(base, k->offset) = word == 1;
+}
+
+static const char *const send_words[] = {"off", "v1", "v2", NULL};
+
+static void set_send(struct loader *l, const struct key *k, const struct ini_entry *e, void *base)
+{
+    int word = load_word(l, k, e);
+    if (word >= 0)
+        *(enum proxy_send *)field_of(base, k->offset) = (enum proxy_send)word;
+}
+
 /* ---- the sections and their keys -------------------------------------------------------------------- */
 
 #define AT(member) .offset = offsetof(struct config, member)
@@ -188,8 +228,16 @@ static const struct key proxy_keys[] = {
     {"admin_socket", set_socket_path, AT(admin_socket)},
     {"threads", set_unsigned, AT(threads), .min = 0, .max = 1024},
     {"connect_timeout", set_unsigned, AT(connect_timeout), .min = 1, .max = 600000},
+    {"handshake_timeout", set_unsigned, AT(handshake_timeout), .min = 1, .max = 600000},
     {"max_connections", set_unsigned, AT(max_connections), .min = 0, .max = 1000000},
     {"drain_timeout", set_unsigned, AT(drain_timeout), .min = 0, .max = 86400},
+    {"tcp_keepalive", set_unsigned, AT(tcp_keepalive), .min = 0, .max = 32767},
+    {"tcp_user_timeout", set_unsigned, AT(tcp_user_timeout), .min = 0, .max = 3600000},
+    {"reuse_port", set_flag, AT(reuse_port), .words = no_yes_words},
+    {"proxy_protocol_networks", set_networks, AT(proxy_networks),
+     .count_offset = offsetof(struct config, proxy_network_count)},
+    {"proxy_protocol_header", set_flag, AT(proxy_header_optional), .words = header_words},
+    {"backend_proxy_protocol", set_send, AT(proxy_send), .words = send_words},
     {"log_level", set_level, AT(log_level), .words = level_words},
     {0},
 };
@@ -383,7 +431,9 @@ struct config *config_load(const char *path, config_expression_check *check, con
     l.config = calloc(1, sizeof(*l.config));
     if (l.config) {
         *l.config = (struct config){.connect_timeout = 5000,
+                                    .handshake_timeout = 10000,
                                     .drain_timeout = 30,
+                                    .tcp_keepalive = 60,
                                     .log_level = LOG_INFO,
                                     .tls = {.mode = TLS_MODE_UNSET, .client_cert = TLS_CLIENT_CERT_REQUIRED}};
         l.config->path = load_strdup(&l, path);
@@ -422,6 +472,7 @@ void config_free(struct config *c)
     config_tls_free(&c->backend_tls);
     free(c->listen);
     free(c->backends);
+    free(c->proxy_networks);
     free(c->migrations);
     free(c->admin_socket);
     free(c->control_user);

@@ -19,6 +19,14 @@ struct endpoint {
     char *text; /* as it was written */
 };
 
+/* Where clients may come from; network.h reads and asks it. */
+struct network {
+    unsigned char address[16];
+    unsigned size, bits; /* bytes of the address, 0: Unix sockets; bits of its mask */
+};
+
+enum proxy_send { PROXY_SEND_OFF, PROXY_SEND_V1, PROXY_SEND_V2 };
+
 struct config_column {
     char *name;
     char *expression; /* forward of a new column, backward of an old one; always given after the check */
@@ -69,10 +77,20 @@ struct config {
     struct endpoint *backends;
     size_t backend_count;
     char *admin_socket;
-    unsigned threads;         /* resolved: never 0 */
-    unsigned connect_timeout; /* milliseconds, towards the backend */
-    unsigned max_connections; /* clients; 0: no limit */
-    unsigned drain_timeout;   /* seconds that SIGTERM waits for transactions to end */
+    unsigned threads;           /* resolved: never 0 */
+    unsigned connect_timeout;   /* milliseconds, towards the backend, until its greeting is there */
+    unsigned handshake_timeout; /* milliseconds that a client has to log in */
+    unsigned max_connections;   /* clients; 0: no limit */
+    unsigned drain_timeout;     /* seconds that SIGTERM waits for transactions to end */
+    unsigned tcp_keepalive;     /* idle seconds before the first probe; 0: off */
+    unsigned tcp_user_timeout;  /* milliseconds that sent bytes may stay unacknowledged; 0: the kernel's */
+    bool reuse_port;            /* SO_REUSEPORT: a second process may listen too, and take over */
+
+    struct network *proxy_networks; /* who may (or must) send a PROXY header */
+    size_t proxy_network_count;
+    bool proxy_header_optional;
+    enum proxy_send proxy_send; /* the header that the backend gets */
+
     enum log_level log_level;
 
     struct config_tls tls, backend_tls;

@@ -4,8 +4,9 @@
  *                   ▲                                             │
  *                   └── admin socket                sessions' DDL ┘ (control_catalog_changed)
  *
- * The main thread runs one event base: signals, accepting clients and admin connections. Order of the end:
- * no new clients → sessions end at their boundary → keeper and jobs → admin connections → workers. */
+ * The main thread runs one event base: signals, accepting clients and admin connections. With --takeover it
+ * begins beside another process (takeover.h). Order of the end: no new clients → sessions end at their
+ * boundary → keeper and jobs → admin connections → workers. */
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/thread.h>
@@ -25,15 +26,19 @@
 #include "config/log.h"
 #include "proxy/admin/admin.h"
 #include "proxy/migration/control.h"
+#include "proxy/net/activation.h"
 #include "proxy/net/listener.h"
 #include "proxy/net/worker.h"
 #include "proxy/rewrite_cmd.h"
 #include "proxy/session/session.h"
+#include "proxy/systemd.h"
+#include "proxy/takeover.h"
 
-enum { EXIT_BAD_USAGE = 2, DRAIN_POLL_MS = 50 };
+enum { EXIT_BAD_USAGE = 2, DRAIN_POLL_MS = 50, LOCK_POLL_MS = 100 };
 
 static const char usage[] =
     "usage: crossfade --config FILE           run in the foreground; log to stderr\n"
+    "       crossfade --config FILE --takeover   the same, in the place of the one that runs\n"
     "       crossfade --config FILE --check   check the file: every mistake as FILE:LINE: reason\n"
     "       crossfade rewrite …               what statements become, without a server (rewrite --help)\n"
     "       crossfade --version | --help\n"
@@ -48,8 +53,10 @@ struct process {
     struct workers *workers;
     struct listeners *listeners;
     struct admin *admin;
-    struct event *hup, *term, *interrupt, *drain, *drain_poll;
-    bool draining;
+    struct event *hup, *term, *interrupt, *drain, *drain_poll, *lock_poll;
+    bool takeover, draining;
+    int lock_fd;     /* of the admin socket's lock: held to the very end; -1: not yet ours */
+    int predecessor; /* connection to the process that hands over; -1: none */
     struct timespec drain_end;
     pthread_mutex_t reload_lock; /* guards reloads_running */
     pthread_cond_t reload_done;
@@ -68,28 +75,6 @@ static void report_to_stderr(void *ctx, const char *message)
 {
     (void)ctx;
     fprintf(stderr, "%s\n", message);
-}
-
-/* ---- readiness -------------------------------------------------------------------------------------- */
-
-/* systemd's protocol: one datagram to the socket that $NOTIFY_SOCKET names; '@' begins an abstract one. */
-static void notify_systemd(const char *state)
-{
-    const char *path = getenv("NOTIFY_SOCKET");
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    size_t len = path ? strlen(path) : 0;
-    if (len < 2 || len >= sizeof(address.sun_path))
-        return;
-    memcpy(address.sun_path, path, len);
-    if (address.sun_path[0] == '@')
-        address.sun_path[0] = '\0';
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return;
-    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
-    if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address, size) < 0)
-        log_warn("systemd was not told %s: %s", state, strerror(errno));
-    close(fd);
 }
 
 /* ---- the end ---------------------------------------------------------------------------------------- */
@@ -116,7 +101,7 @@ static void begin_drain(struct process *p)
     unsigned timeout = control_config(p->control)->drain_timeout;
     p->draining = true;
     log_info("draining: clients=%u timeout=%us", workers_sessions(p->workers), timeout);
-    notify_systemd("STOPPING=1");
+    systemd_notify("STOPPING=1");
     listeners_close(p->listeners);
     p->listeners = NULL;
     workers_drain(p->workers);
@@ -136,7 +121,8 @@ static void on_stop(evutil_socket_t number, short events, void *arg)
         return;
     }
     log_warn("a second signal: stopping at once");
-    unlink(p->config->admin_socket);
+    if (p->admin)
+        admin_remove_file(p->admin);
     _exit(EXIT_FAILURE);
 }
 
@@ -156,10 +142,16 @@ static void ask_drain(void *ctx)
     event_active(p->drain, 0, 0);
 }
 
+static struct backends *find_backends(void *ctx)
+{
+    struct process *p = ctx;
+    return p->workers ? workers_backends(p->workers) : NULL;
+}
+
 static unsigned count_clients(void *ctx)
 {
     struct process *p = ctx;
-    return workers_sessions(p->workers);
+    return p->workers ? workers_sessions(p->workers) : 0;
 }
 
 /* ---- reload ----------------------------------------------------------------------------------------- */
@@ -168,10 +160,10 @@ static void *reload_main(void *arg)
 {
     struct process *p = arg;
     struct buf reasons = BUF_INIT;
-    notify_systemd("RELOADING=1");
+    systemd_reloading();
     control_reload(p->control, "SIGHUP", &reasons);
     buf_free(&reasons);
-    notify_systemd("READY=1");
+    systemd_notify("READY=1");
     pthread_mutex_lock(&p->reload_lock);
     p->reloads_running--;
     pthread_cond_broadcast(&p->reload_done);
@@ -206,6 +198,22 @@ static void wait_for_reloads(struct process *p)
 
 /* ---- start ------------------------------------------------------------------------------------------ */
 
+/* The process before this one has ended when its lock is free. */
+static void poll_lock(evutil_socket_t fd, short events, void *arg)
+{
+    (void)fd;
+    (void)events;
+    struct process *p = arg;
+    char error[256];
+    bool busy;
+    p->lock_fd = admin_lock(p->config->admin_socket, &busy, error, sizeof(error));
+    if (p->lock_fd < 0)
+        return;
+    event_del(p->lock_poll);
+    control_succeed(p->control, false);
+    log_info("the crossfade before this one has ended");
+}
+
 static bool make_events(struct process *p)
 {
     p->hup = evsignal_new(p->base, SIGHUP, on_hup, p);
@@ -213,35 +221,93 @@ static bool make_events(struct process *p)
     p->interrupt = evsignal_new(p->base, SIGINT, on_stop, p);
     p->drain = event_new(p->base, -1, 0, on_drain, p);
     p->drain_poll = event_new(p->base, -1, EV_PERSIST, poll_drain, p);
-    return p->hup && p->term && p->interrupt && p->drain && p->drain_poll && event_add(p->hup, NULL) == 0 &&
-           event_add(p->term, NULL) == 0 && event_add(p->interrupt, NULL) == 0;
+    p->lock_poll = event_new(p->base, -1, EV_PERSIST, poll_lock, p);
+    return p->hup && p->term && p->interrupt && p->drain && p->drain_poll && p->lock_poll &&
+           event_add(p->hup, NULL) == 0 && event_add(p->term, NULL) == 0 &&
+           event_add(p->interrupt, NULL) == 0;
 }
 
-static bool start(struct process *p, char *error, size_t error_size)
+/* Whoever holds the lock is the one crossfade of this configuration, or the one that another takes over from.
+ */
+static bool find_place(struct process *p, char *error, size_t error_size)
 {
-    /* First of all the admin socket: whoever holds it is the one crossfade of this configuration. */
+    bool busy;
+    p->lock_fd = admin_lock(p->config->admin_socket, &busy, error, error_size);
+    if (p->lock_fd >= 0 && p->takeover)
+        log_info("takeover: no crossfade runs on %s", p->config->admin_socket);
+    p->takeover = p->takeover && p->lock_fd < 0;
+    if (p->lock_fd >= 0 || !busy || !p->takeover)
+        return p->lock_fd >= 0;
+    p->predecessor = takeover_begin(p->config->admin_socket, error, error_size);
+    control_succeed(p->control, true);
+    return p->predecessor >= 0;
+}
+
+/* This process serves: the one before it may end. */
+static bool complete_takeover(struct process *p, char *error, size_t error_size)
+{
+    struct timeval every = {0, LOCK_POLL_MS * 1000};
+    int connection = p->predecessor;
+    p->predecessor = -1;
+    return takeover_complete(connection, error, error_size) && event_add(p->lock_poll, &every) == 0;
+}
+
+static bool open_admin(struct process *p, char *error, size_t error_size)
+{
     struct admin_setup admin = {.control = p->control,
                                 .path = p->config->admin_socket,
                                 .drain = ask_drain,
                                 .clients = count_clients,
-                                .ctx = p};
+                                .backends = find_backends,
+                                .ctx = p,
+                                .listening = activation_named("admin"),
+                                .takeover = p->takeover};
+    p->admin = admin_open(p->base, &admin, error, error_size);
+    return p->admin != NULL;
+}
+
+static bool start_workers(struct process *p, char *error, size_t error_size)
+{
     struct snapshot *first = control_first_snapshot(p->control);
     struct workers_setup workers = {.config = p->config,
                                     .ops = &session_ops,
-                                    .hooks = {p->control, control_catalog_changed},
+                                    .hooks = {p->control, control_catalog_changed, control_backend_failed},
                                     .first = first,
                                     .tls = p->tls};
-    bool ok = (p->admin = admin_open(p->base, &admin, error, error_size)) &&
-              (p->workers = workers_start(&workers, error, error_size));
+    p->workers = workers_start(&workers, error, error_size);
     snapshot_unref(first);
-    if (!ok)
+    if (!p->workers)
         return false;
-    if (!control_start(p->control, workers_publisher(p->workers))) {
-        snprintf(error, error_size, "no thread can be made");
+    if (control_start(p->control, workers_publisher(p->workers)))
+        return true;
+    snprintf(error, error_size, "no thread can be made");
+    return false;
+}
+
+/* A successor that does not know the phases must not take a client from the process that does. */
+static bool knows_phases(struct process *p, char *error, size_t error_size)
+{
+    struct control_view v = {0};
+    bool known = control_look(p->control, NULL, &v) && v.loaded;
+    free(v.migrations);
+    if (!known)
+        snprintf(error, error_size, "takeover: the phases are not known: %.400s", v.backend_error);
+    return known;
+}
+
+static bool start(struct process *p, char *error, size_t error_size)
+{
+    if (!find_place(p, error, error_size))
         return false;
-    }
-    p->listeners = listeners_open(p->base, p->workers, p->config, error, error_size);
-    return p->listeners != NULL;
+    if (!p->takeover && !open_admin(p, error, error_size)) /* first of all: it tells why nothing else works */
+        return false;
+    if (!start_workers(p, error, error_size) || (p->takeover && !knows_phases(p, error, error_size)))
+        return false;
+    p->listeners = listeners_open(p->base, p->workers, p->config, p->takeover, error, error_size);
+    if (!p->listeners)
+        return false;
+    activation_close_rest();
+    return !p->takeover || (open_admin(p, error, error_size) && complete_takeover(p, error, error_size));
 }
 
 static void stop(struct process *p)
@@ -252,7 +318,7 @@ static void stop(struct process *p)
     wait_for_reloads(p);
     if (p->workers)
         workers_stop(p->workers);
-    struct event *events[] = {p->hup, p->term, p->interrupt, p->drain, p->drain_poll};
+    struct event *events[] = {p->hup, p->term, p->interrupt, p->drain, p->drain_poll, p->lock_poll};
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
         if (events[i])
             event_free(events[i]);
@@ -260,10 +326,10 @@ static void stop(struct process *p)
     event_base_free(p->base);
 }
 
-static int run(struct config *config, struct tls_contexts *tls)
+static int run(struct config *config, struct tls_contexts *tls, bool takeover)
 {
     char error[512];
-    struct process p = {.config = config, .tls = tls};
+    struct process p = {.config = config, .tls = tls, .takeover = takeover, .lock_fd = -1, .predecessor = -1};
     pthread_mutex_init(&p.reload_lock, NULL);
     pthread_cond_init(&p.reload_done, NULL);
     log_set_level(config->log_level);
@@ -281,7 +347,10 @@ static int run(struct config *config, struct tls_contexts *tls)
     if (started) {
         log_info("ready: version=%s pid=%d threads=%u listen=%s", CROSSFADE_VERSION, (int)getpid(),
                  config->threads, config->listen[0].text);
-        notify_systemd("READY=1");
+        if (p.takeover)
+            systemd_took_over();
+        else
+            systemd_notify("READY=1");
         event_base_dispatch(p.base);
     } else {
         log_error("%s", error);
@@ -291,6 +360,10 @@ static int run(struct config *config, struct tls_contexts *tls)
         log_info("stopped");
     pthread_cond_destroy(&p.reload_done);
     pthread_mutex_destroy(&p.reload_lock);
+    if (p.predecessor >= 0)
+        close(p.predecessor); /* it goes on */
+    if (p.lock_fd >= 0)
+        close(p.lock_fd); /* the file stays: removing it would race with who just opened it */
     mysql_server_end();
     tls_contexts_unref(p.tls);
     return started ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -307,7 +380,7 @@ static int bad_usage(const char *what, const char *word)
 int main(int argc, char **argv)
 {
     const char *path = NULL;
-    bool check = false;
+    bool check = false, takeover = false;
     if (argc > 1 && strcmp(argv[1], "rewrite") == 0)
         return rewrite_command(argc - 1, argv + 1);
     for (int i = 1; i < argc; i++) {
@@ -317,6 +390,8 @@ int main(int argc, char **argv)
             path = argv[i] + 9;
         else if (strcmp(argv[i], "--check") == 0)
             check = true;
+        else if (strcmp(argv[i], "--takeover") == 0)
+            takeover = true;
         else if (strcmp(argv[i], "--version") == 0)
             return printf("crossfade %s\n", CROSSFADE_VERSION), EXIT_SUCCESS;
         else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
@@ -326,10 +401,11 @@ int main(int argc, char **argv)
     }
     if (!path)
         return bad_usage("--config FILE is missing", NULL);
+    activation_take();
     struct config *config = config_load(path, check_expression, report_to_stderr, NULL);
     struct tls_contexts *tls = config ? tls_contexts_load(config, NULL, report_to_stderr, NULL) : NULL;
     if (tls && !check)
-        return run(config, tls);
+        return run(config, tls, takeover);
     config_free(config);
     bool good = tls != NULL;
     tls_contexts_unref(tls);

@@ -25,14 +25,16 @@ enum {
 
 struct connection {
     struct admin *admin;
-    int fd; /* -1: this slot is free. The thread frees it when it ends */
+    int fd;           /* -1: this slot is free. The thread frees it when it ends */
+    bool handed_over; /* to who is behind this connection, until it says drain */
     char who[128];
 };
 
 struct admin {
     struct admin_setup setup;
-    char *path, *lock_path;
-    int fd, lock_fd;
+    char *path;
+    ino_t inode; /* of the path's file; 0: it is not ours */
+    int fd;
     struct event *accept_event;
     pthread_mutex_t lock; /* guards the connections' fd */
     pthread_cond_t freed; /* a slot was */
@@ -60,8 +62,11 @@ static void find_user(int fd, char *out, size_t out_size)
 
 static bool run_line(struct connection *n, char *line)
 {
-    struct call call = {
-        .setup = &n->admin->setup, .control = n->admin->setup.control, .who = n->who, .fd = n->fd};
+    struct call call = {.setup = &n->admin->setup,
+                        .control = n->admin->setup.control,
+                        .handed_over = &n->handed_over,
+                        .who = n->who,
+                        .fd = n->fd};
     command_run(&call, line);
     return !call.broken;
 }
@@ -109,6 +114,10 @@ static void *connection_main(void *arg)
     struct connection *n = arg;
     struct admin *a = n->admin;
     serve(n);
+    if (n->handed_over) {
+        log_warn("the successor has not come up: this crossfade goes on");
+        control_take_back(a->setup.control);
+    }
     pthread_mutex_lock(&a->lock);
     close(n->fd);
     n->fd = -1;
@@ -175,6 +184,7 @@ static void on_accept(evutil_socket_t listening, short events, void *arg)
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &idle, sizeof(idle));
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &stuck, sizeof(stuck));
     n->admin = a;
+    n->handed_over = false;
     find_user(fd, n->who, sizeof(n->who));
     if (!start_thread(n)) {
         give_slot_back(a, n);
@@ -184,18 +194,26 @@ static void on_accept(evutil_socket_t listening, short events, void *arg)
 
 /* ---- opening and closing ---------------------------------------------------------------------------- */
 
-/* The lock file outlives a crash, its lock does not: who holds the lock owns the socket's path. */
-static bool take_lock(struct admin *a, char *error, size_t error_size)
+/* The lock file outlives a crash, its lock does not. */
+int admin_lock(const char *path, bool *busy, char *error, size_t error_size)
 {
-    a->lock_fd = open(a->lock_path, O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (a->lock_fd < 0) {
-        snprintf(error, error_size, "admin socket: %s: %s", a->lock_path, strerror(errno));
-        return false;
+    char *lock_path = NULL;
+    *busy = false;
+    if (asprintf(&lock_path, "%s.lock", path) < 0) {
+        snprintf(error, error_size, "admin socket: out of memory");
+        return -1;
     }
-    if (flock(a->lock_fd, LOCK_EX | LOCK_NB) == 0)
-        return true;
-    snprintf(error, error_size, "admin socket %s: another crossfade is running on it", a->path);
-    return false;
+    int fd = open(lock_path, O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        snprintf(error, error_size, "admin socket: %s: %s", lock_path, strerror(errno));
+    } else if (flock(fd, LOCK_EX | LOCK_NB)) {
+        *busy = true;
+        snprintf(error, error_size, "admin socket %s: another crossfade is running on it", path);
+        close(fd);
+        fd = -1;
+    }
+    free(lock_path);
+    return fd;
 }
 
 static struct sockaddr_un address_of(const char *path)
@@ -229,20 +247,40 @@ static bool make_way(const struct admin *a, char *error, size_t error_size)
     return true;
 }
 
-static bool open_socket(struct admin *a, char *error, size_t error_size)
+/* Binds to `path`; its mode is set by the mask, so that there is no moment in which others could connect. */
+static bool bind_private(int fd, const char *path)
 {
-    struct sockaddr_un address = address_of(a->path);
-    a->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    bool ok = a->fd >= 0;
-    /* The mode is set by the mask, so that there is no moment in which others could connect. */
+    struct sockaddr_un address = address_of(path);
     mode_t before = umask(0177);
-    ok = ok && bind(a->fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+    bool ok = bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
     int saved = errno;
     umask(before);
     errno = saved;
-    ok = ok && listen(a->fd, CONNECTIONS_MAX) == 0;
+    return ok && listen(fd, CONNECTIONS_MAX) == 0;
+}
+
+static bool open_socket(struct admin *a, char *error, size_t error_size)
+{
+    char beside[sizeof(((struct sockaddr_un *)0)->sun_path)];
+    struct stat st;
+    a->fd = a->setup.listening;
+    if (a->fd >= 0)
+        return true; /* its file is the supervisor's */
+    if (!a->setup.takeover && !make_way(a, error, error_size))
+        return false;
+    a->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool ok = a->fd >= 0;
+    if (ok && a->setup.takeover) {
+        errno = ENAMETOOLONG;
+        ok = snprintf(beside, sizeof(beside), "%s.%d", a->path, (int)getpid()) < (int)sizeof(beside) &&
+             bind_private(a->fd, beside) && rename(beside, a->path) == 0;
+    } else {
+        ok = ok && bind_private(a->fd, a->path);
+    }
     if (!ok)
         snprintf(error, error_size, "admin socket %s: %s", a->path, strerror(errno));
+    else if (stat(a->path, &st) == 0)
+        a->inode = st.st_ino;
     return ok;
 }
 
@@ -254,30 +292,29 @@ struct admin *admin_open(struct event_base *base, const struct admin_setup *setu
     if (!a)
         return NULL;
     a->setup = *setup;
-    a->fd = a->lock_fd = -1;
+    a->fd = -1;
     for (size_t i = 0; i < CONNECTIONS_MAX; i++)
         a->connections[i].fd = -1;
     pthread_mutex_init(&a->lock, NULL);
     pthread_cond_init(&a->freed, NULL);
     a->path = strdup(setup->path);
-    if (asprintf(&a->lock_path, "%s.lock", setup->path) < 0)
-        a->lock_path = NULL;
-    bool ok = a->path && a->lock_path && take_lock(a, error, error_size) && make_way(a, error, error_size);
-    if (ok && !open_socket(a, error, error_size)) {
-        ok = false;
-    } else if (ok) {
+    bool ok = a->path && open_socket(a, error, error_size);
+    if (ok) {
         a->setup.path = a->path;
         a->accept_event = event_new(base, a->fd, EV_READ | EV_PERSIST, on_accept, a);
         ok = a->accept_event && event_add(a->accept_event, NULL) == 0;
     }
     if (ok)
         return a;
-    if (a->fd < 0) {
-        free(a->path); /* whatever stands there is not ours to remove */
-        a->path = NULL;
-    }
     admin_close(a);
     return NULL;
+}
+
+void admin_remove_file(const struct admin *a)
+{
+    struct stat st;
+    if (a->inode && stat(a->path, &st) == 0 && st.st_ino == a->inode)
+        unlink(a->path);
 }
 
 void admin_close(struct admin *a)
@@ -288,7 +325,7 @@ void admin_close(struct admin *a)
         event_free(a->accept_event);
     if (a->fd >= 0) {
         close(a->fd);
-        unlink(a->path);
+        admin_remove_file(a);
     }
     pthread_mutex_lock(&a->lock);
     for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
@@ -298,11 +335,8 @@ void admin_close(struct admin *a)
             pthread_cond_wait(&a->freed, &a->lock);
     }
     pthread_mutex_unlock(&a->lock);
-    if (a->lock_fd >= 0)
-        close(a->lock_fd); /* the lock file stays: removing it would race with who just opened it */
     pthread_cond_destroy(&a->freed);
     pthread_mutex_destroy(&a->lock);
     free(a->path);
-    free(a->lock_path);
     free(a);
 }

@@ -1,7 +1,8 @@
-/* reload and drain, and the refusal of what later versions bring. */
+/* reload, drain and handover, and the refusal of what later versions bring. */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "config/log.h"
 #include "proxy/admin/command.h"
 
 void cmd_reload(struct call *c)
@@ -31,8 +32,23 @@ void cmd_drain(struct call *c)
 {
     cJSON *o = cJSON_CreateObject();
     cJSON_AddNumberToObject(o, "clients", c->setup->clients(c->setup->ctx));
-    call_ok(c, o); /* before it begins: this connection ends with it */
+    if (c->handed_over)
+        *c->handed_over = false; /* for good */
+    call_ok(c, o);               /* before it begins: this connection ends with it */
     c->setup->drain(c->setup->ctx);
+}
+
+void cmd_handover(struct call *c)
+{
+    char error[CONTROL_ERROR_SIZE];
+    if (!control_hand_over(c->control, error, sizeof(error))) {
+        call_fail(c, "%s", error);
+        return;
+    }
+    if (c->handed_over)
+        *c->handed_over = true;
+    log_info("handed over: a successor takes this crossfade's place");
+    call_ok(c, NULL);
 }
 
 void cmd_later(struct call *c)

@@ -4,6 +4,8 @@
 
 #include "proxy/admin/command.h"
 
+enum { BACKENDS_SHOWN = 16 };
+
 void add_backfill(cJSON *o, const struct backfill_view *b)
 {
     cJSON_AddStringToObject(o, "state", backfill_state_name(b->state));
@@ -72,6 +74,26 @@ static cJSON *backend_json(const struct control_view *v)
     return o;
 }
 
+/* Every backend, in its order: whether it takes connections, and which of them new sessions go to. */
+static void add_backends(cJSON *o, const struct call *c)
+{
+    struct backend_view views[BACKENDS_SHOWN];
+    const struct admin_setup *s = c->setup;
+    struct backends *b = s->backends ? s->backends(s->ctx) : NULL;
+    size_t count = b ? backends_look(b, views, BACKENDS_SHOWN) : 0;
+    cJSON *list = cJSON_AddArrayToObject(o, "backends");
+    for (size_t i = 0; i < count; i++) {
+        cJSON *one = cJSON_CreateObject();
+        cJSON_AddStringToObject(one, "address", views[i].text);
+        cJSON_AddBoolToObject(one, "up", views[i].up);
+        cJSON_AddBoolToObject(one, "current", views[i].current);
+        cJSON_AddNumberToObject(one, "since_s", (double)(long long)views[i].since_s);
+        if (*views[i].error)
+            cJSON_AddStringToObject(one, "error", views[i].error);
+        cJSON_AddItemToArray(list, one);
+    }
+}
+
 void cmd_status(struct call *c)
 {
     const char *name = c->word_count ? c->words[0] : NULL;
@@ -91,6 +113,9 @@ void cmd_status(struct call *c)
     cJSON_AddNumberToObject(o, "clients", c->setup->clients(c->setup->ctx));
     cJSON_AddBoolToObject(o, "phases_known", v.loaded);
     cJSON_AddItemToObject(o, "backend", backend_json(&v));
+    add_backends(o, c);
+    if (v.refusal)
+        cJSON_AddStringToObject(o, "waiting", v.refusal);
     for (size_t i = 0; i < v.migration_count; i++)
         cJSON_AddItemToArray(list, migration_json(&v.migrations[i], v.loaded));
     cJSON_AddItemToObject(o, "migrations", list);

@@ -24,6 +24,7 @@ enum {
 struct call {
     const struct admin_setup *setup;
     struct control *control;
+    bool *handed_over;                 /* of the connection: cmd_handover sets it, cmd_drain clears it */
     const char *who;                   /* the client's user name */
     const char *name;                  /* the command's */
     const char *words[CALL_WORDS_MAX]; /* what stands behind it, without options */
@@ -78,6 +79,7 @@ void cmd_version(struct call *c);
 void cmd_help(struct call *c);
 void cmd_reload(struct call *c);
 void cmd_drain(struct call *c);
+void cmd_handover(struct call *c);
 void cmd_dual_write(struct call *c);
 void cmd_cutover(struct call *c);
 void cmd_rollback(struct call *c);

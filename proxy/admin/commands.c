@@ -34,6 +34,8 @@ const struct command commands[] = {
     {"sessions", "", 0, 0, 0, "the clients, and what they are pinned to", cmd_sessions},
     {"reload", "", 0, 0, 0, "reads the configuration file again", cmd_reload},
     {"drain", "", 0, 0, 0, "takes no new clients, lets transactions end, then stops", cmd_drain},
+    {"handover", "", 0, 0, 0,
+     "changes nothing more, for a successor that says drain when it serves (--takeover)", cmd_handover},
     {"version", "", 0, 0, 0, "of the proxy and of the backend", cmd_version},
     {"help", "[COMMAND]", 0, 1, 0, "this list", cmd_help},
     {0},

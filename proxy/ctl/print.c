@@ -112,11 +112,19 @@ static void print_backfill_of(const cJSON *b)
 
 static void print_status(const cJSON *line)
 {
-    const cJSON *backend = member(line, "backend"), *m;
+    const cJSON *backend = member(line, "backend"), *m, *b;
     printf("crossfade %s  generation %.0f  clients %.0f  backend %s %s\n", text(line, "version"),
            number(line, "generation"), number(line, "clients"),
            is_true(backend, "up") ? "up" : (*text(backend, "error") ? "NOT USABLE:" : "not asked"),
            is_true(backend, "up") ? text(backend, "version") : text(backend, "error"));
+    cJSON_ArrayForEach(b, member(line, "backends"))
+    {
+        printf("  %s %s for %.0f s%s%s%s\n", text(b, "address"), is_true(b, "up") ? "up" : "DOWN",
+               number(b, "since_s"), is_true(b, "current") ? ", new sessions go there" : "",
+               *text(b, "error") ? ": " : "", text(b, "error"));
+    }
+    if (*text(line, "waiting"))
+        printf("  nothing can be changed: %s\n", text(line, "waiting"));
     cJSON_ArrayForEach(m, member(line, "migrations"))
     {
         const cJSON *drift = member(m, "drift"), *t = member(m, "traffic");

@@ -83,6 +83,7 @@ void control_free(struct control *c)
     free(c->retired);
     config_free(c->config);
     free(c->sidecar);
+    free(c->backend);
     pthread_cond_destroy(&c->changed);
     pthread_mutex_destroy(&c->lock);
     pthread_mutex_destroy(&c->reload_lock);
@@ -100,6 +101,7 @@ struct snapshot *control_first_snapshot(struct control *c)
 struct keeper {
     struct control *control;
     struct db *db;
+    bool locked;                        /* the sidecar database is ours */
     char complaint[CONTROL_ERROR_SIZE]; /* logged last */
     double complained_at;
     double read_cost_ms; /* of the catalog, last time */
@@ -136,33 +138,57 @@ static void note_outcome(struct keeper *k, bool ok, const char *error)
     }
 }
 
+static void hang_up(struct keeper *k)
+{
+    db_close(k->db);
+    k->db = NULL;
+    k->locked = false;
+}
+
+/* The sidecar's lock, unless it is still that of the process before this one. */
+static bool take_lock(struct keeper *k, char *error, size_t error_size)
+{
+    struct control *c = k->control;
+    pthread_mutex_lock(&c->lock);
+    bool wanted = !c->successor;
+    pthread_mutex_unlock(&c->lock);
+    if (k->locked || !wanted)
+        return true;
+    k->locked = store_lock(k->db, c->sidecar, error, error_size);
+    return k->locked;
+}
+
 /* One round: connect where needed, load where not loaded, else read the catalog. */
 static bool keeper_round(struct keeper *k)
 {
     struct control *c = k->control;
     char error[CONTROL_ERROR_SIZE] = "";
     pthread_mutex_lock(&c->lock);
-    bool loaded = c->loaded;
     uint64_t ticket = c->tickets_given;
     pthread_mutex_unlock(&c->lock);
 
+    if (k->db && !control_backend_stays(c, k->db))
+        hang_up(k);
     bool fresh = !k->db;
     if (fresh)
-        k->db = control_db(c, error, sizeof(error));
+        k->db = control_choose(c, error, sizeof(error));
+    pthread_mutex_lock(&c->lock);
+    bool loaded = c->loaded;
+    pthread_mutex_unlock(&c->lock);
     double start = clock_ms();
-    bool ok = k->db && (!fresh || store_lock(k->db, c->sidecar, error, sizeof(error)));
-    if (ok && !loaded) {
+    bool was_locked = k->locked;
+    bool ok = k->db && take_lock(k, error, sizeof(error));
+    if (ok && !loaded)
         ok = control_load(c, k->db, error, sizeof(error));
-        if (ok)
-            jobs_resume(c);
-    } else if (ok) {
+    else if (ok)
         ok = control_read_catalog(c, k->db, error, sizeof(error));
-    }
+    if (ok && fresh)
+        control_steer(c);
+    if (ok && k->locked && !(loaded && was_locked))
+        jobs_resume(c);
     k->read_cost_ms = clock_ms() - start;
-    if (!ok) {
-        db_close(k->db);
-        k->db = NULL;
-    }
+    if (!ok)
+        hang_up(k);
     note_outcome(k, ok, error);
     if (!ok)
         return false;
@@ -195,6 +221,10 @@ static void *keeper_main(void *arg)
         for (size_t i = 0; i < c->migration_count; i++)
             wanted = wanted || !c->migrations[i]->removed;
         pthread_mutex_unlock(&c->lock);
+        if (!wanted) {
+            hang_up(k);
+            control_stop_steering(c);
+        }
         ok = wanted ? keeper_round(k) : true;
         pthread_mutex_lock(&c->lock);
         if (!wanted)
@@ -269,16 +299,6 @@ const struct config *control_config(struct control *c)
     return config;
 }
 
-struct db *control_db(struct control *c, char *error, size_t error_size)
-{
-    const struct config *config = control_config(c);
-    if (!config->control_user) {
-        snprintf(error, error_size, "the configuration has no [control] user");
-        return NULL;
-    }
-    return db_open(config, error, error_size);
-}
-
 const char *control_sidecar(struct control *c)
 {
     return c->sidecar;
@@ -348,8 +368,10 @@ static void look_at(const struct control *c, const struct migration *m, struct m
 bool control_look(struct control *c, const char *name, struct control_view *out)
 {
     pthread_mutex_lock(&c->lock);
-    *out =
-        (struct control_view){.generation = c->generation, .loaded = c->loaded, .backend_up = c->backend_up};
+    *out = (struct control_view){.generation = c->generation,
+                                 .loaded = c->loaded,
+                                 .backend_up = c->backend_up,
+                                 .refusal = control_refusal(c)};
     snprintf(out->backend_error, sizeof(out->backend_error), "%s", c->backend_error);
     snprintf(out->server_version, sizeof(out->server_version), "%s", c->server.version_text);
     out->migrations = calloc(c->migration_count + 1, sizeof(*out->migrations));

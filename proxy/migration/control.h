@@ -36,13 +36,16 @@ void control_free(struct control *c);
 /* control_hooks.catalog_changed; callable from workers. `ctx` is the control. */
 uint64_t control_catalog_changed(void *ctx);
 
+/* control_hooks.backend_failed; likewise. The keeper looks at its backend at once. */
+void control_backend_failed(void *ctx);
+
 /* Has the catalog read anew, and waits for it; false when that took longer than timeout_ms. */
 bool control_refresh_catalog(struct control *c, unsigned timeout_ms);
 
 /* The configuration as the last reload left it; it stays valid until control_free. */
 const struct config *control_config(struct control *c);
 
-/* A connection to the backend with the present configuration. */
+/* A connection with the present configuration, to the backend that everybody is at. */
 struct db *control_db(struct control *c, char *error, size_t error_size);
 const char *control_sidecar(struct control *c);
 const struct publisher *control_publisher(const struct control *c);
@@ -76,6 +79,7 @@ struct control_view {
     uint64_t generation;
     bool loaded; /* the phases are known */
     bool backend_up;
+    const char *refusal;                    /* why nothing may be changed now; NULL: it may */
     char backend_error[CONTROL_ERROR_SIZE]; /* of the last failure, where it is not up */
     char server_version[64];
     struct migration_view *migrations; /* malloc'ed */
@@ -124,6 +128,18 @@ bool control_reload(struct control *c, const char *who, struct buf *reasons);
  * that it looked at has ended meanwhile; writes the event. false: see db_error. */
 bool control_take_verification(struct control *c, struct db *d, const struct target *t,
                                const struct stored_verification *found, const struct stored_event *event);
+
+/* ---- one process takes over from another ---- */
+
+/* From now on this process flips nothing and runs no job: its successor serves beside it, in the phases as
+ * they are. false with the reason: a flip is under way. */
+bool control_hand_over(struct control *c, char *error, size_t error_size);
+/* The successor did not come up. */
+void control_take_back(struct control *c);
+
+/* This process is a successor: while `waiting`, the one before it still has sessions and the sidecar's lock.
+ * To be called first before control_start(). */
+void control_succeed(struct control *c, bool waiting);
 
 /* Whether control_stop was called: what takes long should end. */
 bool control_is_stopping(struct control *c);

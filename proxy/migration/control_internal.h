@@ -1,4 +1,4 @@
-/* The inside of struct control, for control.c, control_load.c, flip.c, reload.c and jobs.c alone.
+/* The inside of struct control, for control.c, control_load.c, steering.c, flip.c, reload.c and jobs.c alone.
  *
  * `lock` guards every field but those that are said to be constant. It is never held over a statement to
  * the backend or over a barrier; it is held over publisher.publish, so that generations reach the workers in
@@ -44,6 +44,9 @@ struct control {
     uint64_t generation;
     uint64_t stored_generation; /* what the store is known to have reached */
     bool loaded, backend_up;
+    char *backend;    /* the one that everybody is at, by its text in the configuration; NULL: none yet */
+    bool handed_over; /* to a successor: this process changes nothing any more */
+    bool successor;   /* of a process that still has sessions: likewise, for now */
     char backend_error[CONTROL_ERROR_SIZE];
     struct db_server server;
     struct shared_catalog *catalog;
@@ -78,6 +81,30 @@ bool control_load(struct control *c, struct db *d, char *error, size_t error_siz
 
 /* Reads the catalog; publishes where it differs. */
 bool control_read_catalog(struct control *c, struct db *d, char *error, size_t error_size);
+
+/* ---- steering.c ---- */
+
+/* The keeper's connection: to the backend that everybody is at, or, where that has failed or become
+ * read-only, to the first one that takes writes. Then nobody is at any backend and nothing is loaded until
+ * control_steer(). NULL with the reason. */
+struct db *control_choose(struct control *c, char *error, size_t error_size);
+
+/* A connection for a reload that brings migrations: by the new configuration, to the chosen backend. Where
+ * there was none, one is chosen and everybody goes there. NULL with the reason. */
+struct db *control_choose_for(struct control *c, const struct config *fresh, char *error, size_t error_size);
+
+/* Sessions may go to the chosen backend from now on: what was loaded is of it. */
+void control_steer(struct control *c);
+
+/* Nobody needs to be at one and the same backend any more: the last migration has gone. */
+void control_stop_steering(struct control *c);
+
+/* Whether this connection of the keeper's is to where everybody should be: the backend may have left the
+ * configuration, or have become read-only while another one takes writes. */
+bool control_backend_stays(struct control *c, struct db *d);
+
+/* Why nothing may be changed now, or NULL. `lock` is held. */
+const char *control_refusal(const struct control *c);
 
 /* Starts the backfills that a stop or a crash cut off (jobs.c). */
 void jobs_resume(struct control *c);

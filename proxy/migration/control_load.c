@@ -185,6 +185,7 @@ static bool recover_all(struct control *c, struct db *d, struct stored_migration
 
 bool control_load(struct control *c, struct db *d, char *error, size_t error_size)
 {
+    static const struct stored_migration expand = {.phase = PHASE_EXPAND};
     struct stored_migration *list = NULL;
     size_t count = 0;
     uint64_t generation = 0;
@@ -200,8 +201,7 @@ bool control_load(struct control *c, struct db *d, char *error, size_t error_siz
         pthread_mutex_lock(&c->lock);
         for (size_t i = 0; i < c->migration_count; i++) {
             const struct stored_migration *s = stored_named(list, count, c->migrations[i]->config->name);
-            if (s)
-                control_take_stored(c->migrations[i], s);
+            control_take_stored(c->migrations[i], s ? s : &expand);
         }
         c->stored_generation = generation;
         generation = control_publish(c, generation, error, error_size);

@@ -10,6 +10,9 @@
 
 enum {
     READ_TIMEOUT_S = 60, /* a chunk or a gate's query that takes longer is given up */
+    CODE_SOCKET = 2002,
+    CODE_HOST = 2003,
+    CODE_NAME = 2005,
     CODE_GONE = 2006,
     CODE_LOST = 2013,
     CODE_KILLED = 1927,
@@ -25,6 +28,24 @@ struct db {
 };
 
 /* ---- opening ---------------------------------------------------------------------------------------- */
+
+static bool is_unreachable(unsigned code)
+{
+    return code == CODE_SOCKET || code == CODE_HOST || code == CODE_NAME || code == CODE_GONE ||
+           code == CODE_LOST || code == CODE_SHUTDOWN;
+}
+
+/* What a server that expects a PROXY header is told: that nobody is behind us. libmariadb keeps the pointer.
+ */
+static void say_proxy_header(MYSQL *m, enum proxy_send how)
+{
+    static const struct span headers[] = {
+        [PROXY_SEND_V1] = {"PROXY UNKNOWN\r\n", 15},
+        [PROXY_SEND_V2] = {"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", 16},
+    };
+    if (how != PROXY_SEND_OFF)
+        mysql_optionsv(m, MARIADB_OPT_PROXY_HEADER, headers[how].ptr, headers[how].len);
+}
 
 /* As [backend_tls] says, also for the backend that a Unix socket leads to. With a CA libmariadb checks who
  * signed the certificate; the name only when it is told to. */
@@ -45,7 +66,8 @@ static void use_tls(MYSQL *m, const struct config_tls *t)
         mysql_optionsv(m, MYSQL_OPT_SSL_CA, t->ca.path ? t->ca.path : X509_get_default_cert_file());
 }
 
-static MYSQL *connect_to(const struct config *c, const struct endpoint *e, char *error, size_t error_size)
+static MYSQL *connect_to(const struct config *c, const struct endpoint *e, bool *unreachable, char *error,
+                         size_t error_size)
 {
     MYSQL *m = mysql_init(NULL);
     if (!m) {
@@ -64,11 +86,13 @@ static MYSQL *connect_to(const struct config *c, const struct endpoint *e, char 
     use_tls(m, &c->backend_tls);
     mysql_optionsv(m, MYSQL_SET_CHARSET_NAME, "utf8mb4");
     mysql_optionsv(m, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "crossfade control");
+    say_proxy_header(m, c->proxy_send);
     if (mysql_real_connect(m, e->is_unix ? NULL : e->host, c->control_user, c->control_password, NULL,
                            e->is_unix ? 0 : (unsigned)strtoul(e->port, NULL, 10), e->is_unix ? e->path : NULL,
                            0))
         return m;
     snprintf(error, error_size, "%s: %s (%u)", e->text, mysql_error(m), mysql_errno(m));
+    *unreachable = is_unreachable(mysql_errno(m));
     mysql_close(m);
     return NULL;
 }
@@ -96,7 +120,7 @@ static bool set_up(struct db *d)
                  " lock_wait_timeout = 5, innodb_lock_wait_timeout = 2, wait_timeout = 3600") ||
         !db_queryf(d, &r,
                    "SELECT @@version, @@lower_case_table_names, @@max_allowed_packet,"
-                   " @@log_bin AND @@binlog_format = 'STATEMENT'"))
+                   " @@log_bin AND @@binlog_format = 'STATEMENT', @@read_only NOT IN ('0', 'OFF')"))
         return false;
     const db_field *f = db_next(&r);
     if (f) {
@@ -107,27 +131,32 @@ static bool set_up(struct db *d)
         s->fold_table_names = db_u64(f[1]) != 0;
         s->max_allowed_packet = db_u64(f[2]);
         s->statement_binlog = db_u64(f[3]) != 0;
+        s->read_only = db_u64(f[4]) != 0;
     }
     db_end(&r);
     return f != NULL;
 }
 
-struct db *db_open(const struct config *c, char *error, size_t error_size)
+struct db *db_open(const struct config *c, const struct endpoint *e, bool *unreachable, char *error,
+                   size_t error_size)
 {
-    snprintf(error, error_size, "no backend is configured");
+    bool ignored = false;
+    if (!unreachable)
+        unreachable = &ignored;
+    *unreachable = false;
     struct db *d = calloc(1, sizeof(*d));
     if (!d) {
         snprintf(error, error_size, "out of memory");
         return NULL;
     }
-    for (size_t i = 0; i < c->backend_count && !d->mysql; i++)
-        d->mysql = connect_to(c, &c->backends[i], error, error_size);
+    d->mysql = connect_to(c, e, unreachable, error, error_size);
     if (!d->mysql) {
         free(d);
         return NULL;
     }
     if (!set_up(d)) {
-        snprintf(error, error_size, "%s", db_error(d));
+        snprintf(error, error_size, "%s: %s", e->text, db_error(d));
+        *unreachable = db_lost(d);
         db_close(d);
         return NULL;
     }

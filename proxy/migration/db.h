@@ -23,6 +23,7 @@ struct db_server {
     char version_text[64]; /* as @@version says */
     bool fold_table_names; /* lower_case_table_names is not 0 */
     bool statement_binlog; /* the binary log is on and takes statements only */
+    bool read_only;        /* @@read_only, whatever the account may do in spite of it */
     uint64_t max_allowed_packet;
 };
 
@@ -38,8 +39,10 @@ struct db_result {
     db_field fields[DB_MAX_FIELDS]; /* of the row that db_next gave last */
 };
 
-/* Connects to the first of the config's backends that answers. NULL with the reason in `error`. */
-struct db *db_open(const struct config *c, char *error, size_t error_size);
+/* Connects to one of the config's backends. NULL with the reason in `error`; *unreachable (may be NULL): it
+ * is that nobody answers there, and not that the server refused. */
+struct db *db_open(const struct config *c, const struct endpoint *e, bool *unreachable, char *error,
+                   size_t error_size);
 void db_close(struct db *d); /* NULL is fine */
 
 const struct db_server *db_server(const struct db *d);

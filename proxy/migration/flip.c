@@ -42,7 +42,9 @@ static bool begin(struct flip *f)
     pthread_mutex_lock(&c->lock);
     struct migration *m = control_find(c, q->migration);
     const char *why = m ? phase_flip_refusal(m->phase, q->to) : "it was removed";
-    if (c->flipping)
+    if (control_refusal(c))
+        refuse(f, "migration %s: %s", q->migration, control_refusal(c));
+    else if (c->flipping)
         refuse(f, "a flip is under way: migration %s to %s, by %s", c->flipping->config->name,
                phase_name(c->flipping_to), c->flipping_who);
     else if (why)

@@ -121,6 +121,8 @@ static const char *refusal(const struct control *c, const struct migration *m)
 {
     if (c->stopping)
         return "the proxy is stopping";
+    if (control_refusal(c))
+        return control_refusal(c);
     if (c->flipping == m)
         return "a flip of this migration is under way";
     if (m->phase == PHASE_EXPAND)

@@ -42,13 +42,19 @@ struct publisher {
      * of the answers to DDL that sessions hold back. Returns at once; callable from any thread. */
     void (*catalog_read)(void *ctx, uint64_t ticket);
 
-    /* The file was read again: what the workers can take of it (certificates) holds for the connections that
-     * come from now. Mistakes in the files that it names are reported, and then everything stays as it was:
-     * false. Blocks while they are read; one call at a time. NULL: there is nothing to be taken. */
+    /* The file was read again: what the workers can take of it (backends, limits, time-outs, certificates)
+     * holds for the connections that come from now. `fresh` must stay valid as long as the workers. Mistakes
+     * in the files that it names are reported, and then the certificates stay as they were: false. Blocks
+     * while they are read; one call at a time. NULL: there is nothing to be taken. */
     bool (*configure)(void *ctx, const struct config *fresh, config_report *report, void *report_ctx);
 
     /* A malloc'ed array of every session (free it), its length in *count. */
     struct session_info *(*sessions)(void *ctx, size_t *count);
+
+    /* From now on sessions go to this backend only (its text in the configuration; "": to none), and those
+     * that were at another one have ended when this returns. NULL: to all of them in their order, and nobody
+     * is ended. Must not be called by a worker. */
+    void (*use_backend)(void *ctx, const char *text);
 };
 
 #endif

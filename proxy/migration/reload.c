@@ -87,7 +87,7 @@ static bool ask_store(struct control *c, const struct config *fresh, struct stor
 {
     char error[CONTROL_ERROR_SIZE];
     uint64_t generation;
-    struct db *d = db_open(fresh, error, sizeof(error));
+    struct db *d = control_choose_for(c, fresh, error, sizeof(error));
     bool ok = d && store_prepare(d, c->sidecar, error, sizeof(error));
     if (ok && !store_load(d, c->sidecar, &s->list, &s->count, &generation)) {
         snprintf(error, sizeof(error), "%s", db_error(d));
@@ -143,18 +143,16 @@ static bool take_migrations(struct control *c, const struct config *fresh, const
 /* The settings of [proxy] and [control] that only a restart can change. */
 static void warn_of_restart(const struct config *old, const struct config *fresh)
 {
-    bool differ = old->listen_count != fresh->listen_count || old->backend_count != fresh->backend_count ||
-                  old->threads != fresh->threads || strcmp(old->admin_socket, fresh->admin_socket) != 0 ||
-                  strcmp(old->control_database, fresh->control_database) != 0 ||
-                  old->connect_timeout != fresh->connect_timeout ||
-                  old->max_connections != fresh->max_connections;
+    bool differ = old->listen_count != fresh->listen_count || old->threads != fresh->threads ||
+                  old->reuse_port != fresh->reuse_port ||
+                  strcmp(old->admin_socket, fresh->admin_socket) != 0 ||
+                  strcmp(old->control_database, fresh->control_database) != 0;
     for (size_t i = 0; !differ && i < old->listen_count; i++)
         differ = strcmp(old->listen[i].text, fresh->listen[i].text) != 0;
-    for (size_t i = 0; !differ && i < old->backend_count; i++)
-        differ = strcmp(old->backends[i].text, fresh->backends[i].text) != 0;
     if (differ)
-        log_warn("reload: of [proxy] and [control database] only log_level and drain_timeout change without a"
-                 " restart");
+        log_warn(
+            "reload: listen, admin_socket, threads, reuse_port and [control] database change with a restart"
+            " only");
 }
 
 /* The new configuration takes effect. `lock` is held. Takes `fresh` where it succeeds. */

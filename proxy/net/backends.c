@@ -1,38 +1,60 @@
-/* The backends' addresses; see backends.h. */
+/* The backends' addresses and states; see backends.h. */
 #include "proxy/net/backends.h"
 
+#include <errno.h>
 #include <netdb.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "config/log.h"
 
 #define ADDRESSES_MAX 16
 #define LOOKUP_EVERY  5 /* seconds */
+#define PROBE_EVERY   1
+#define PROBE_MS      1000 /* that a probe waits for the connection */
 
 struct backend {
     char *text, *host, *port, *path;
     bool named; /* host is no address: looked up again and again */
     struct address addresses[ADDRESSES_MAX];
     size_t count;
+    uint64_t id;
+    bool down;
+    double since;
+    int error; /* errno of the last failure */
 };
 
 struct backends {
-    pthread_mutex_t lock; /* over the addresses, and `stop` */
+    pthread_mutex_t lock; /* over everything below */
     pthread_cond_t wake;
     pthread_t thread;
     bool threaded, stop;
+    const struct config *config; /* for the options of probes; outlives this */
+    uint64_t version, ids;
+    char steered[BACKEND_TEXT_SIZE];
+    bool is_steered;
+    struct backend *list;
     size_t count;
-    struct backend list[];
 };
 
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* ---- making ---- */
+
 /* getaddrinfo into `out`; how many. */
-static size_t look_up(const struct backend *e, int flags, struct address *out)
+static size_t look_up(const char *host, const char *port, int flags, struct address *out)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = flags}, *found = NULL;
-    if (getaddrinfo(e->host, e->port, &hints, &found))
+    if (getaddrinfo(host, port, &hints, &found))
         return 0;
     size_t n = 0;
     for (struct addrinfo *a = found; a && n < ADDRESSES_MAX; a = a->ai_next) {
@@ -44,44 +66,9 @@ static size_t look_up(const struct backend *e, int flags, struct address *out)
     return n;
 }
 
-static void refresh(struct backends *b, struct backend *e)
-{
-    struct address fresh[ADDRESSES_MAX];
-    size_t n = look_up(e, 0, fresh);
-    pthread_mutex_lock(&b->lock);
-    bool first = e->count == 0;
-    if (n > 0) { /* a name server that is away takes no address back */
-        memcpy(e->addresses, fresh, n * sizeof fresh[0]);
-        e->count = n;
-    }
-    pthread_mutex_unlock(&b->lock);
-    if (n == 0 && first)
-        log_warn("backend %s: the name has no address yet", e->text);
-}
-
-static void *look_up_forever(void *arg)
-{
-    struct backends *b = arg;
-    for (;;) {
-        for (size_t i = 0; i < b->count; i++)
-            if (b->list[i].named)
-                refresh(b, &b->list[i]);
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += LOOKUP_EVERY;
-        pthread_mutex_lock(&b->lock);
-        while (!b->stop && pthread_cond_timedwait(&b->wake, &b->lock, &until) == 0)
-            ;
-        bool stop = b->stop;
-        pthread_mutex_unlock(&b->lock);
-        if (stop)
-            return NULL;
-    }
-}
-
 static bool backend_copy(struct backend *to, const struct endpoint *from)
 {
-    to->text = strdup(from->text ? from->text : "");
+    *to = (struct backend){.text = strdup(from->text ? from->text : ""), .since = now()};
     if (from->is_unix) {
         to->path = strdup(from->path);
         if (to->path && address_of_path(to->path, &to->addresses[0]))
@@ -92,30 +79,219 @@ static bool backend_copy(struct backend *to, const struct endpoint *from)
     to->port = strdup(from->port);
     if (!to->text || !to->host || !to->port)
         return false;
-    to->count = look_up(to, AI_NUMERICHOST, to->addresses);
+    to->count = look_up(to->host, to->port, AI_NUMERICHOST, to->addresses);
     to->named = to->count == 0;
     return true;
 }
 
-struct backends *backends_new(const struct endpoint *endpoints, size_t count)
+static void list_free(struct backend *list, size_t count)
 {
-    struct backends *b = calloc(1, sizeof *b + count * sizeof b->list[0]);
+    for (size_t i = 0; i < count; i++) {
+        free(list[i].text);
+        free(list[i].host);
+        free(list[i].port);
+        free(list[i].path);
+    }
+    free(list);
+}
+
+static struct backend *find(struct backends *b, const char *text)
+{
+    for (size_t i = 0; i < b->count; i++)
+        if (strcmp(b->list[i].text, text) == 0)
+            return &b->list[i];
+    return NULL;
+}
+
+/* What is known of a backend of the same name goes to its copy in the new list. The lock is held. */
+static void inherit(struct backends *b, struct backend *fresh)
+{
+    const struct backend *old = find(b, fresh->text);
+    if (!old) {
+        fresh->id = ++b->ids;
+        return;
+    }
+    fresh->id = old->id;
+    fresh->down = old->down;
+    fresh->since = old->since;
+    fresh->error = old->error;
+    if (fresh->named) {
+        memcpy(fresh->addresses, old->addresses, sizeof fresh->addresses);
+        fresh->count = old->count;
+    }
+}
+
+bool backends_set(struct backends *b, const struct config *config)
+{
+    struct backend *list = calloc(config->backend_count + 1, sizeof *list);
+    bool good = list != NULL;
+    for (size_t i = 0; good && i < config->backend_count; i++)
+        good = backend_copy(&list[i], &config->backends[i]);
+    if (!good) {
+        if (list)
+            list_free(list, config->backend_count);
+        return false;
+    }
+    pthread_mutex_lock(&b->lock);
+    for (size_t i = 0; i < config->backend_count; i++)
+        inherit(b, &list[i]);
+    struct backend *old = b->list;
+    size_t old_count = b->count;
+    b->list = list;
+    b->count = config->backend_count;
+    b->config = config;
+    b->version++;
+    pthread_cond_signal(&b->wake);
+    pthread_mutex_unlock(&b->lock);
+    list_free(old, old_count);
+    return true;
+}
+
+/* ---- the thread: names, and what is down ---- */
+
+/* What the thread takes with it while the lock is not held. */
+struct errand {
+    uint64_t id;
+    char *text, *host, *port;
+    bool missing; /* it has no address yet */
+    struct address address;
+};
+
+/* Copies a backend that is named (look up) or down (probe); the first one with an id above `after`. */
+static bool next_errand(struct backends *b, bool probe, uint64_t after, struct errand *out)
+{
+    bool found = false;
+    pthread_mutex_lock(&b->lock);
+    for (size_t i = 0; i < b->count && !b->stop; i++) {
+        const struct backend *e = &b->list[i];
+        bool wanted = probe ? e->down && e->count > 0 && !b->is_steered : e->named;
+        if (!wanted || e->id <= after || (found && e->id > out->id))
+            continue;
+        if (found) {
+            free(out->text);
+            free(out->host);
+            free(out->port);
+        }
+        *out = (struct errand){e->id,
+                               strdup(e->text),
+                               e->host ? strdup(e->host) : NULL,
+                               e->port ? strdup(e->port) : NULL,
+                               e->count == 0,
+                               e->addresses[0]};
+        found = out->text != NULL;
+    }
+    pthread_mutex_unlock(&b->lock);
+    return found;
+}
+
+static void errand_free(struct errand *e)
+{
+    free(e->text);
+    free(e->host);
+    free(e->port);
+}
+
+static struct backend *find_id(struct backends *b, uint64_t id)
+{
+    for (size_t i = 0; i < b->count; i++)
+        if (b->list[i].id == id)
+            return &b->list[i];
+    return NULL;
+}
+
+static void run_lookup(struct backends *b, const struct errand *e)
+{
+    struct address fresh[ADDRESSES_MAX];
+    size_t n = e->host && e->port ? look_up(e->host, e->port, 0, fresh) : 0;
+    if (n == 0) { /* a name server that is away takes no address back */
+        if (e->missing)
+            log_warn("backend %s: the name has no address yet", e->text);
+        return;
+    }
+    pthread_mutex_lock(&b->lock);
+    struct backend *to = find_id(b, e->id);
+    if (to) {
+        memcpy(to->addresses, fresh, n * sizeof fresh[0]);
+        to->count = n;
+    }
+    pthread_mutex_unlock(&b->lock);
+}
+
+static void run_probe(struct backends *b, const struct errand *e)
+{
+    bool done = false;
+    int error = 0;
+    pthread_mutex_lock(&b->lock);
+    const struct config *config = b->config;
+    pthread_mutex_unlock(&b->lock);
+    int fd = socket_connect(&e->address, config, &done, &error);
+    if (fd < 0)
+        return;
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    done = done || (poll(&p, 1, PROBE_MS) == 1 && socket_error(fd) == 0);
+    close(fd);
+    if (!done)
+        return;
+    pthread_mutex_lock(&b->lock);
+    struct backend *to = find_id(b, e->id);
+    if (to && to->down) {
+        to->down = false;
+        to->since = now();
+        log_info("backend %s takes connections again", e->text);
+    }
+    pthread_mutex_unlock(&b->lock);
+}
+
+static void run_errands(struct backends *b, bool probe)
+{
+    struct errand e = {0};
+    for (uint64_t after = 0; next_errand(b, probe, after, &e); after = e.id) {
+        (probe ? run_probe : run_lookup)(b, &e);
+        errand_free(&e);
+    }
+}
+
+static void *thread_main(void *arg)
+{
+    struct backends *b = arg;
+    double looked_up = 0;
+    uint64_t version = 0;
+    pthread_mutex_lock(&b->lock);
+    while (!b->stop) {
+        bool lookup = b->version != version || now() - looked_up >= LOOKUP_EVERY;
+        version = b->version;
+        pthread_mutex_unlock(&b->lock);
+        if (lookup) {
+            run_errands(b, false);
+            looked_up = now();
+        }
+        run_errands(b, true);
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += PROBE_EVERY;
+        pthread_mutex_lock(&b->lock);
+        int waited = 0;
+        while (!b->stop && b->version == version && waited == 0)
+            waited = pthread_cond_timedwait(&b->wake, &b->lock, &until);
+    }
+    pthread_mutex_unlock(&b->lock);
+    return NULL;
+}
+
+struct backends *backends_new(const struct config *config)
+{
+    struct backends *b = calloc(1, sizeof *b);
     if (!b)
         return NULL;
     pthread_mutex_init(&b->lock, NULL);
     pthread_cond_init(&b->wake, NULL);
-    bool good = true, named = false;
-    for (; b->count < count; b->count++) {
-        good &= backend_copy(&b->list[b->count], &endpoints[b->count]);
-        named |= b->list[b->count].named;
-    }
-    if (good && named)
-        good = b->threaded = pthread_create(&b->thread, NULL, look_up_forever, b) == 0;
-    if (!good) {
-        backends_free(b);
-        return NULL;
-    }
-    return b;
+    bool good = backends_set(b, config);
+    if (good)
+        good = b->threaded = pthread_create(&b->thread, NULL, thread_main, b) == 0;
+    if (good)
+        return b;
+    backends_free(b);
+    return NULL;
 }
 
 void backends_free(struct backends *b)
@@ -129,49 +305,136 @@ void backends_free(struct backends *b)
         pthread_mutex_unlock(&b->lock);
         pthread_join(b->thread, NULL);
     }
-    for (size_t i = 0; i < b->count; i++) {
-        free(b->list[i].text);
-        free(b->list[i].host);
-        free(b->list[i].port);
-        free(b->list[i].path);
-    }
+    list_free(b->list, b->count);
     pthread_cond_destroy(&b->wake);
     pthread_mutex_destroy(&b->lock);
     free(b);
 }
 
-bool backends_address(struct backends *b, size_t i, struct address *out, const char **text)
+/* ---- choosing ---- */
+
+void backends_steer(struct backends *b, const char *text)
+{
+    pthread_mutex_lock(&b->lock);
+    b->is_steered = text != NULL;
+    snprintf(b->steered, sizeof b->steered, "%s", text ? text : "");
+    pthread_mutex_unlock(&b->lock);
+}
+
+/* Whether a session may go to it at all. The lock is held, here and below. */
+static bool allowed(const struct backends *b, const struct backend *e)
+{
+    return !b->is_steered || strcmp(b->steered, e->text) == 0;
+}
+
+/* Errors that are this process's own: the backend is not to blame. */
+static bool is_ours(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS ||
+           error == EADDRNOTAVAIL;
+}
+
+static void mark_down(struct backends *b, uint64_t id, int error)
+{
+    struct backend *e = find_id(b, id);
+    if (!e || is_ours(error))
+        return;
+    e->error = error;
+    if (e->down)
+        return;
+    e->down = true;
+    e->since = now();
+    log_warn("backend %s is down: %s", e->text, strerror(error));
+}
+
+bool backends_next(struct backends *b, struct backend_cursor *at, int error, struct address *out)
 {
     bool found = false;
     pthread_mutex_lock(&b->lock);
-    for (size_t e = 0; e < b->count && !found; e++) {
-        if (i < b->list[e].count) {
-            *out = b->list[e].addresses[i];
-            if (text)
-                *text = b->list[e].text;
+    if (at->list != b->version) /* at the beginning, or they were changed meanwhile */
+        *at = (struct backend_cursor){.list = b->version};
+    while (!found && at->turn < 2) {
+        const struct backend *e = at->backend < b->count ? &b->list[at->backend] : NULL;
+        bool ours = e && e->id == at->id; /* it was up when its turn began */
+        if (e && (ours || (allowed(b, e) && e->down == (at->turn == 1))) && at->address < e->count) {
+            at->id = e->id;
+            *out = e->addresses[at->address++];
             found = true;
+        } else if (e) {
+            if (ours)
+                mark_down(b, e->id, error);
+            at->backend++;
+            at->address = 0;
         } else {
-            i -= b->list[e].count;
+            at->turn++;
+            at->backend = at->address = 0;
         }
     }
     pthread_mutex_unlock(&b->lock);
     return found;
 }
 
-bool backends_host(struct backends *b, size_t i, char *out, size_t size)
+void backends_worked(struct backends *b, const struct backend_cursor *at)
 {
-    bool found = false;
     pthread_mutex_lock(&b->lock);
-    for (size_t e = 0; e < b->count && !found; i -= b->list[e++].count) {
-        found = i < b->list[e].count;
-        if (found)
-            snprintf(out, size, "%s", b->list[e].host ? b->list[e].host : "localhost");
+    struct backend *e = find_id(b, at->id);
+    if (e && e->down) {
+        e->down = false;
+        e->since = now();
+        log_info("backend %s works again", e->text);
     }
     pthread_mutex_unlock(&b->lock);
-    return found;
 }
 
-const char *backends_first(const struct backends *b)
+/* The one that a session is given first. */
+static const struct backend *first_choice(const struct backends *b)
 {
-    return b->count ? b->list[0].text : "";
+    for (int turn = 0; turn < 2; turn++)
+        for (size_t i = 0; i < b->count; i++)
+            if (allowed(b, &b->list[i]) && b->list[i].down == (turn == 1))
+                return &b->list[i];
+    return NULL;
+}
+
+void backends_first(struct backends *b, char *out, size_t size)
+{
+    pthread_mutex_lock(&b->lock);
+    const struct backend *e = first_choice(b);
+    snprintf(out, size, "%s", e ? e->text : b->count ? b->list[0].text : "");
+    pthread_mutex_unlock(&b->lock);
+}
+
+bool backends_host(struct backends *b, uint64_t id, char *out, size_t size)
+{
+    pthread_mutex_lock(&b->lock);
+    const struct backend *e = find_id(b, id);
+    if (e)
+        snprintf(out, size, "%s", e->host ? e->host : "localhost");
+    pthread_mutex_unlock(&b->lock);
+    return e != NULL;
+}
+
+uint64_t backends_id(struct backends *b, const char *text)
+{
+    pthread_mutex_lock(&b->lock);
+    const struct backend *e = find(b, text);
+    uint64_t id = e ? e->id : 0;
+    pthread_mutex_unlock(&b->lock);
+    return id;
+}
+
+size_t backends_look(struct backends *b, struct backend_view *out, size_t max)
+{
+    pthread_mutex_lock(&b->lock);
+    const struct backend *first = first_choice(b);
+    size_t n = b->count < max ? b->count : max;
+    for (size_t i = 0; i < n; i++) {
+        const struct backend *e = &b->list[i];
+        out[i] = (struct backend_view){.up = !e->down, .current = e == first, .since_s = now() - e->since};
+        snprintf(out[i].text, sizeof out[i].text, "%s", e->text);
+        if (e->down)
+            snprintf(out[i].error, sizeof out[i].error, "%s", strerror(e->error));
+    }
+    pthread_mutex_unlock(&b->lock);
+    return n;
 }

@@ -20,7 +20,7 @@ bool worker_draining(const struct worker *w);
 struct backends *worker_backends(struct worker *w);
 /* For the connections that begin now; valid until the callback that runs has returned. */
 struct tls_contexts *worker_tls(const struct worker *w);
-unsigned worker_connect_timeout(const struct worker *w); /* milliseconds */
+const struct config *worker_config(const struct worker *w); /* as it is now; valid as long as the worker */
 const struct control_hooks *worker_hooks(const struct worker *w);
 
 /* One adopted snapshot with the count of who holds it. */

@@ -1,4 +1,4 @@
-/* The listening sockets; see listener.h. */
+/* The listening sockets; see listener.h. What happens between accept() and a worker is in gate.c. */
 #include "proxy/net/listener.h"
 
 #include <errno.h>
@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 #include "config/log.h"
-#include "proxy/net/sockets.h"
+#include "proxy/net/activation.h"
+#include "proxy/net/gate.h"
 
 #define BACKLOG       4096
 #define ACCEPT_BATCH  64 /* clients taken at one wake-up, so that signals are seen between */
@@ -19,13 +20,17 @@
 struct listener {
     int fd;
     struct event *readable, *pause;
-    char *path; /* of a Unix socket, to remove */
+    char *path;   /* of a Unix socket, to remove; NULL: it is not ours to */
+    char *beside; /* takeover: where its file is until it is moved to the path; then NULL */
+    ino_t inode;
     struct listeners *all;
 };
 
 struct listeners {
     struct event_base *base;
-    struct workers *workers;
+    struct gate *gate;
+    const struct config *config; /* while opening */
+    bool takeover;
     struct listener *list;
     size_t count;
 };
@@ -59,10 +64,7 @@ static void on_client(evutil_socket_t fd, short what, void *arg)
                 continue;
             return;
         }
-        socket_options(client);
-        char text[64];
-        address_text(&from, text, sizeof text);
-        workers_accept(l->all->workers, client, text);
+        gate_admit(l->all->gate, client, &from);
     }
 }
 
@@ -87,26 +89,65 @@ static bool remove_stale(const struct address *a, const char *path)
     return false;
 }
 
-/* Binds and listens; the socket, or -1 with errno. */
-static int open_at(const struct address *a, const char *path)
+static bool bind_to(int fd, const struct address *a)
 {
-    if (path && !remove_stale(a, path))
-        return -1;
+    return bind(fd, (const struct sockaddr *)&a->addr, a->len) == 0 && listen(fd, BACKLOG) == 0;
+}
+
+/* Takeover: the file is made beside the path, and moved over the other process's when all is well, so that no
+ * client finds the path empty. malloc'ed, or NULL. */
+static char *name_beside(const char *path)
+{
+    char *name = NULL;
+    return asprintf(&name, "%s.%d", path, (int)getpid()) < 0 ? NULL : name;
+}
+
+static bool bind_path(int fd, const struct address *a, const char *path)
+{
+    return bind_to(fd, a) && chmod(path, 0777) == 0;
+}
+
+/* Binds and listens; the socket, or -1 with errno. */
+static int open_tcp(const struct listeners *ls, const struct address *a)
+{
     int fd = socket(a->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
     if (fd < 0)
         return -1;
-    if (!path)
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (ls->config->reuse_port)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     if (a->addr.ss_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    if (bind(fd, (const struct sockaddr *)&a->addr, a->len) || listen(fd, BACKLOG) ||
-        (path && chmod(path, 0777))) {
-        int error = errno;
-        close(fd);
-        errno = error;
+    if (bind_to(fd, a))
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+/* The same for a Unix socket; its names go to *l. */
+static int open_unix(const struct listeners *ls, const struct address *a, const char *path,
+                     struct listener *l)
+{
+    struct address at = *a;
+    struct stat st;
+    l->path = strdup(path);
+    l->beside = ls->takeover ? name_beside(path) : NULL;
+    const char *name = l->beside ? l->beside : path;
+    errno = ENAMETOOLONG;
+    if (!l->path || (l->beside && !address_of_path(l->beside, &at)) || !remove_stale(&at, name))
         return -1;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && bind_path(fd, &at, name)) {
+        l->inode = stat(name, &st) == 0 ? st.st_ino : 0;
+        return fd;
     }
-    return fd;
+    int error = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = error;
+    return -1;
 }
 
 static bool add_listener(struct listeners *ls, const struct address *a, const char *path)
@@ -116,12 +157,18 @@ static bool add_listener(struct listeners *ls, const struct address *a, const ch
         return false;
     ls->list = grown;
     struct listener *l = &grown[ls->count];
-    *l = (struct listener){.fd = open_at(a, path)};
+    *l = (struct listener){.fd = activation_at(a)};
     if (l->fd < 0)
-        return false;
-    l->path = path ? strdup(path) : NULL;
-    ls->count++;
-    return true;
+        l->fd = path ? open_unix(ls, a, path, l) : open_tcp(ls, a);
+    if (l->fd >= 0) {
+        ls->count++;
+        return true;
+    }
+    int error = errno;
+    free(l->path);
+    free(l->beside);
+    errno = error;
+    return false;
 }
 
 /* All addresses of an endpoint; the reason in `error` when one fails. */
@@ -153,7 +200,8 @@ static bool open_endpoint(struct listeners *ls, const struct endpoint *e, char *
     return good;
 }
 
-/* Only now, when the array moves no more, do events point into it. */
+/* Only now, when the array moves no more, do events point into it; and only when all sockets listen, the
+ * files of the process before are replaced. */
 static bool begin_accepting(struct listeners *ls)
 {
     for (size_t i = 0; i < ls->count; i++) {
@@ -161,22 +209,26 @@ static bool begin_accepting(struct listeners *ls)
         l->all = ls;
         l->readable = event_new(ls->base, l->fd, EV_READ | EV_PERSIST, on_client, l);
         l->pause = evtimer_new(ls->base, on_pause_over, l);
-        if (!l->readable || !l->pause || event_add(l->readable, NULL))
+        if (!l->readable || !l->pause || event_add(l->readable, NULL) ||
+            (l->beside && rename(l->beside, l->path)))
             return false;
+        free(l->beside);
+        l->beside = NULL;
     }
     return true;
 }
 
 struct listeners *listeners_open(struct event_base *base, struct workers *ws, const struct config *config,
-                                 char *error, size_t error_size)
+                                 bool takeover, char *error, size_t error_size)
 {
     struct listeners *ls = calloc(1, sizeof *ls);
-    if (!ls) {
+    struct gate *gate = ls ? gate_new(base, ws) : NULL;
+    if (!gate) {
+        free(ls);
         snprintf(error, error_size, "out of memory");
         return NULL;
     }
-    ls->base = base;
-    ls->workers = ws;
+    *ls = (struct listeners){.base = base, .gate = gate, .config = config, .takeover = takeover};
     bool good = true;
     for (size_t i = 0; i < config->listen_count && good; i++)
         good = open_endpoint(ls, &config->listen[i], error, error_size);
@@ -201,10 +253,14 @@ void listeners_close(struct listeners *ls)
         if (l->pause)
             event_free(l->pause);
         close(l->fd);
-        if (l->path)
-            unlink(l->path);
+        const char *file = l->beside ? l->beside : l->path;
+        struct stat st;
+        if (file && stat(file, &st) == 0 && st.st_ino == l->inode)
+            unlink(file);
         free(l->path);
+        free(l->beside);
     }
+    gate_free(ls->gate);
     free(ls->list);
     free(ls);
 }

@@ -7,14 +7,16 @@
 
 struct listeners;
 
-/* Binds and listens on every endpoint of config->listen and accepts from then on, whenever `base` runs.
- * A Unix socket file that nobody listens on any more is replaced; one that is in use is an error.
- * NULL with the reason in `error` ("listen 127.0.0.1:3307: Address already in use"); then nothing is left
- * bound. */
+/* Listens on every endpoint of config->listen and accepts from then on, whenever `base` runs. A socket that
+ * was handed down (activation.h) serves its endpoint; the others are bound here. A Unix socket file that
+ * nobody listens on any more is replaced; one that is in use is an error, unless `takeover`: then this
+ * process takes the path away from the one before it. NULL with the reason in `error` ("listen
+ * 127.0.0.1:3307: Address already in use"); then nothing is left bound. */
 struct listeners *listeners_open(struct event_base *base, struct workers *ws, const struct config *config,
-                                 char *error, size_t error_size);
+                                 bool takeover, char *error, size_t error_size);
 
-/* Stops accepting, closes the sockets and removes their Unix socket files. NULL is fine. */
+/* Stops accepting, closes the sockets and removes their Unix socket files where they are still ours. NULL is
+ * fine. */
 void listeners_close(struct listeners *l);
 
 #endif

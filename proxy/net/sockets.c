@@ -10,6 +10,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+enum { KEEPALIVE_INTERVAL_S = 10, KEEPALIVE_PROBES = 6 };
+
 bool address_of_path(const char *path, struct address *out)
 {
     struct sockaddr_un *un = (struct sockaddr_un *)&out->addr;
@@ -36,25 +38,84 @@ void address_text(const struct address *a, char *out, size_t size)
         snprintf(out, size, a->addr.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-void socket_options(int fd)
+/* Address and port of a TCP address, as they are on the wire. */
+static enum proxy_family take_end(const struct address *a, unsigned char *address, uint16_t *port)
 {
-    int domain = AF_UNIX, on = 1;
+    if (a->addr.ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)&a->addr;
+        memcpy(address, &in->sin_addr, 4);
+        *port = ntohs(in->sin_port);
+        return PROXY_INET;
+    }
+    if (a->addr.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&a->addr;
+        memcpy(address, &in6->sin6_addr, 16);
+        *port = ntohs(in6->sin6_port);
+        return PROXY_INET6;
+    }
+    return PROXY_UNIX;
+}
+
+void address_ends(int fd, const struct address *from, struct proxy_addresses *out)
+{
+    struct address own = {.len = sizeof own.addr};
+    *out = (struct proxy_addresses){.family = PROXY_LOCAL};
+    if (getsockname(fd, (struct sockaddr *)&own.addr, &own.len) == 0 &&
+        own.addr.ss_family == from->addr.ss_family) {
+        out->family = take_end(from, out->source, &out->source_port);
+        take_end(&own, out->destination, &out->destination_port);
+    }
+}
+
+void address_of_source(const struct proxy_addresses *a, struct address *out)
+{
+    memset(out, 0, sizeof *out);
+    if (a->family == PROXY_INET6) {
+        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&out->addr;
+        in6->sin6_family = AF_INET6;
+        in6->sin6_port = htons(a->source_port);
+        memcpy(&in6->sin6_addr, a->source, 16);
+        out->len = sizeof *in6;
+    } else {
+        struct sockaddr_in *in = (struct sockaddr_in *)&out->addr;
+        in->sin_family = AF_INET;
+        in->sin_port = htons(a->source_port);
+        memcpy(&in->sin_addr, a->source, 4);
+        out->len = sizeof *in;
+    }
+}
+
+static void set_option(int fd, int level, int name, int value)
+{
+    setsockopt(fd, level, name, &value, sizeof value); /* what the kernel refuses, it does without */
+}
+
+void socket_options(int fd, const struct config *config)
+{
+    int domain = AF_UNIX;
     socklen_t len = sizeof domain;
     getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
     if (domain == AF_UNIX)
         return;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (config->tcp_keepalive > 0) {
+        set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+        set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)config->tcp_keepalive);
+        set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
+        set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
+    }
+    if (config->tcp_user_timeout > 0)
+        set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)config->tcp_user_timeout);
 }
 
-int socket_connect(const struct address *a, bool *done, int *error)
+int socket_connect(const struct address *a, const struct config *config, bool *done, int *error)
 {
     int fd = socket(a->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         *error = errno;
         return -1;
     }
-    socket_options(fd);
+    socket_options(fd, config);
     *done = connect(fd, (const struct sockaddr *)&a->addr, a->len) == 0;
     if (!*done && errno != EINPROGRESS) {
         *error = errno;

@@ -4,7 +4,8 @@
 
 #include <sys/socket.h>
 
-#include "protocol/span.h"
+#include "config/config.h"
+#include "protocol/proxy_header.h"
 
 struct address {
     struct sockaddr_storage addr;
@@ -17,12 +18,19 @@ bool address_of_path(const char *path, struct address *out);
 /* "192.0.2.1:3306", "[2001:db8::1]:3306" or "unix". */
 void address_text(const struct address *a, char *out, size_t size);
 
-/* TCP_NODELAY and keepalive, where it is TCP. */
-void socket_options(int fd);
+/* The two ends of an accepted connection, as a PROXY header says them. `from`: what accept() gave. */
+void address_ends(int fd, const struct address *from, struct proxy_addresses *out);
 
-/* Begins to connect. Returns the non-blocking socket, or -1 with the error in *error. *done: it is connected
- * already; else it becomes writable when it has connected or failed (socket_error() tells). */
-int socket_connect(const struct address *a, bool *done, int *error);
+/* The address at which a PROXY header says the client is. Only of PROXY_INET and PROXY_INET6. */
+void address_of_source(const struct proxy_addresses *a, struct address *out);
+
+/* TCP_NODELAY, and keepalive and user time-out as configured, where it is TCP. */
+void socket_options(int fd, const struct config *config);
+
+/* Begins to connect, with the options of above. Returns the non-blocking socket, or -1 with the error in
+ * *error. *done: it is connected already; else it becomes writable when it has connected or failed
+ * (socket_error() tells). */
+int socket_connect(const struct address *a, const struct config *config, bool *done, int *error);
 
 bool socket_is_unix(int fd);
 

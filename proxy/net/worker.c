@@ -22,13 +22,14 @@ struct message {
     union {
         struct {
             int fd;
-            char client[64];
+            struct accepted client;
         } accepted;
         struct {
             struct snapshot *snapshot; /* owned; NULL: adopted before the message's turn came */
             uint64_t number;           /* of the publication */
         } published;
         struct census *census;
+        struct eviction *eviction;
         struct tls_contexts *tls; /* a reference */
         uint64_t ticket;
     };
@@ -67,7 +68,7 @@ struct workers {
     struct backends *backends;
     struct barrier *barrier;
     struct tls_contexts *tls; /* a reference to the newest; of the thread that starts and configures */
-    unsigned connect_timeout, max_connections;
+    _Atomic(const struct config *) config;
     atomic_uint sessions;
     atomic_ullong accepted;
     atomic_ullong published;    /* number of the publication that is in force */
@@ -271,9 +272,9 @@ struct tls_contexts *worker_tls(const struct worker *w)
     return w->tls;
 }
 
-unsigned worker_connect_timeout(const struct worker *w)
+const struct config *worker_config(const struct worker *w)
 {
-    return w->all->connect_timeout;
+    return workers_config(w->all);
 }
 
 const struct control_hooks *worker_hooks(const struct worker *w)
@@ -378,6 +379,10 @@ static void run_tls(struct worker *w, struct message *m)
 static bool configure(void *ctx, const struct config *fresh, config_report *report, void *report_ctx)
 {
     struct workers *ws = ctx;
+    if (backends_set(ws->backends, fresh))
+        atomic_store(&ws->config, fresh);
+    else
+        log_error("out of memory: backends, limits and time-outs stay as they were");
     struct tls_contexts *x = tls_contexts_load(fresh, ws->tls, report, report_ctx);
     if (!x)
         return false;
@@ -393,6 +398,50 @@ static bool configure(void *ctx, const struct config *fresh, config_report *repo
     return true;
 }
 
+/* One round through the workers, in which each ends its sessions at other backends. */
+struct eviction {
+    pthread_mutex_t lock;
+    pthread_cond_t done;
+    unsigned missing;
+    uint64_t but;
+};
+
+static void run_eviction(struct worker *w, struct message *m)
+{
+    struct eviction *e = m->eviction;
+    free(m);
+    w->all->ops->leave_backends(w, e->but);
+    pthread_mutex_lock(&e->lock);
+    e->missing--;
+    pthread_cond_signal(&e->done);
+    pthread_mutex_unlock(&e->lock);
+}
+
+static void use_backend(void *ctx, const char *text)
+{
+    struct workers *ws = ctx;
+    backends_steer(ws->backends, text);
+    if (!text)
+        return;
+    struct eviction e = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                         .done = PTHREAD_COND_INITIALIZER,
+                         .missing = ws->count,
+                         .but = backends_id(ws->backends, text)};
+    for (unsigned i = 0; i < ws->count; i++) {
+        struct message *m = message_new(run_eviction);
+        if (!m) { /* its sessions would go on at a backend that may be in another phase */
+            log_error("out of memory while a backend is left");
+            abort();
+        }
+        m->eviction = &e;
+        post(&ws->list[i], m);
+    }
+    pthread_mutex_lock(&e.lock);
+    while (e.missing > 0)
+        pthread_cond_wait(&e.done, &e.lock);
+    pthread_mutex_unlock(&e.lock);
+}
+
 struct publisher workers_publisher(struct workers *ws)
 {
     return (struct publisher){.ctx = ws,
@@ -400,7 +449,8 @@ struct publisher workers_publisher(struct workers *ws)
                               .wait = wait_for,
                               .catalog_read = catalog_read,
                               .configure = configure,
-                              .sessions = list_sessions};
+                              .sessions = list_sessions,
+                              .use_backend = use_backend};
 }
 
 /* ---- clients ---- */
@@ -411,7 +461,7 @@ static void run_accepted(struct worker *w, struct message *m)
         close(m->accepted.fd);
         worker_session_ended(w);
     } else {
-        w->all->ops->start(w, m->accepted.fd, m->accepted.client);
+        w->all->ops->start(w, m->accepted.fd, &m->accepted.client);
     }
     free(m);
 }
@@ -427,11 +477,12 @@ static void refuse_too_many(int fd)
     close(fd);
 }
 
-void workers_accept(struct workers *ws, int fd, const char *client)
+void workers_accept(struct workers *ws, int fd, const struct accepted *client)
 {
+    unsigned max = workers_config(ws)->max_connections;
     atomic_fetch_add(&ws->accepted, 1);
-    if (ws->max_connections && atomic_load(&ws->sessions) >= ws->max_connections) {
-        log_warn("client %s refused: max_connections = %u are there", client, ws->max_connections);
+    if (max && atomic_load(&ws->sessions) >= max) {
+        log_warn("client %s refused: max_connections = %u are there", client->text, max);
         refuse_too_many(fd);
         return;
     }
@@ -441,9 +492,19 @@ void workers_accept(struct workers *ws, int fd, const char *client)
         return;
     }
     m->accepted.fd = fd;
-    snprintf(m->accepted.client, sizeof m->accepted.client, "%s", client);
+    m->accepted.client = *client;
     atomic_fetch_add(&ws->sessions, 1);
     post(&ws->list[ws->next++ % ws->count], m);
+}
+
+const struct config *workers_config(const struct workers *ws)
+{
+    return atomic_load_explicit(&((struct workers *)ws)->config, memory_order_acquire);
+}
+
+struct backends *workers_backends(struct workers *ws)
+{
+    return ws->backends;
 }
 
 unsigned workers_sessions(const struct workers *ws)
@@ -553,8 +614,7 @@ static struct workers *workers_new(const struct workers_setup *setup)
     ws->ops = setup->ops;
     ws->hooks = setup->hooks;
     ws->count = count;
-    ws->connect_timeout = setup->config->connect_timeout;
-    ws->max_connections = setup->config->max_connections;
+    atomic_init(&ws->config, setup->config);
     for (unsigned i = 0; i < count; i++) {
         struct worker *w = &ws->list[i];
         *w = (struct worker){.all = ws, .index = i, .wake_fd = -1};
@@ -562,7 +622,7 @@ static struct workers *workers_new(const struct workers_setup *setup)
         w->tls = tls_contexts_ref(setup->tls);
         pthread_mutex_init(&w->lock, NULL);
     }
-    ws->backends = backends_new(setup->config->backends, setup->config->backend_count);
+    ws->backends = backends_new(setup->config);
     ws->barrier = barrier_new(count);
     ws->tls = tls_contexts_ref(setup->tls);
     return ws;

@@ -22,11 +22,18 @@
 #include <event2/event.h>
 
 #include "config/config.h"
+#include "protocol/proxy_header.h"
 #include "proxy/migration/publisher.h"
 #include "proxy/net/tls_contexts.h"
 
 struct worker;
 struct workers;
+
+/* A client that was accepted: where it is, by its PROXY header where it has sent one. */
+struct accepted {
+    char text[64]; /* "192.0.2.1:4711", "[2001:db8::1]:4711" or "unix" */
+    struct proxy_addresses ends;
+};
 
 /* What the session floor gives to this one. Called in the worker's thread. */
 struct session_ops {
@@ -34,13 +41,15 @@ struct session_ops {
     void *(*open)(struct worker *w);
     /* Once, behind the loop; every session has ended. */
     void (*close)(struct worker *w);
-    /* A client was accepted on `fd` (non-blocking, owned by the callee from here); `client` is its address
-     * as text. Every call must be followed by one worker_session_ended(), sooner or later. */
-    void (*start)(struct worker *w, int fd, const char *client);
+    /* A client was accepted on `fd` (non-blocking, owned by the callee from here). Every call must be
+     * followed by one worker_session_ended(), sooner or later. */
+    void (*start)(struct worker *w, int fd, const struct accepted *client);
     /* The process drains: end what is idle, end the others at their next boundary. */
     void (*drain)(struct worker *w);
     /* End every session now; the worker's loop stops behind this call. */
     void (*stop)(struct worker *w);
+    /* End every session now that is at another backend than this one (backends_id()), or on its way there. */
+    void (*leave_backends)(struct worker *w, uint64_t but);
     /* Appends the worker's sessions to a malloc'ed array. */
     void (*list)(struct worker *w, struct session_info **infos, size_t *count);
     /* A new snapshot was adopted: look at what still holds an older one. */
@@ -59,12 +68,14 @@ struct control_hooks {
      * (at most CATALOG_HOLD_MS), so that the client's next statement already meets the new catalog.
      * 0: nobody will answer, hold nothing back. The pointer may be NULL. */
     uint64_t (*catalog_changed)(void *ctx);
+    /* No backend that sessions may go to takes connections. The pointer may be NULL. */
+    void (*backend_failed)(void *ctx);
 };
 
 #define CATALOG_HOLD_MS 2000
 
 struct workers_setup {
-    const struct config *config;   /* what is needed of it is copied */
+    const struct config *config;   /* must outlive the workers, as those that a reload brings */
     const struct session_ops *ops; /* &session_ops (proxy/session/session.h); must outlive the workers */
     struct control_hooks hooks;    /* copied */
     struct snapshot *first;   /* the generation to start with (may have no rules); a reference is taken */
@@ -78,8 +89,14 @@ struct workers *workers_start(const struct workers_setup *setup, char *error, si
 struct publisher workers_publisher(struct workers *ws);
 
 /* Gives a connected client socket to the next worker. Takes `fd` in any case; at max_connections the client
- * is told the server's error 1040. `client`: its address as text (copied). Main thread only. */
-void workers_accept(struct workers *ws, int fd, const char *client);
+ * is told the server's error 1040. `client` is copied. Main thread only. */
+void workers_accept(struct workers *ws, int fd, const struct accepted *client);
+
+/* The configuration that holds now; valid as long as the workers. Any thread. */
+const struct config *workers_config(const struct workers *ws);
+
+/* Where sessions go, for status. Any thread. */
+struct backends *workers_backends(struct workers *ws);
 
 /* Asks every session to end at its next boundary (outside a transaction, no command under way), and ends
  * those that are accepted later too. Returns at once. */

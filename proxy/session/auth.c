@@ -47,6 +47,8 @@ static void auth_ended(struct session *s, struct span packet)
         facts_status(s, s->tracker.status);
     else
         s->status_stale = true;
+    if (!changing)
+        session_timer(s, 0);
     if (good && changing) {
         login_remember(s, s->change);
         statements_clear(s);

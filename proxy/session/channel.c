@@ -286,7 +286,9 @@ static void closed(struct channel *c)
     struct session *s = c->session;
     c->eof = true;
     if (c == &s->client)
-        return;                /* session_leave() follows it */
+        return; /* session_leave() follows it */
+    if (login_backend_closed(s))
+        return;
     if (buf_len(&c->in) > 0) { /* half a packet: as it is on the wire */
         buf_add_span(channel_out(&s->client), buf_span(&c->in));
         buf_reset(&c->in);

@@ -30,7 +30,7 @@
 #define OUT_HIGH      (256 * 1024) /* waiting bytes towards a side from which the other is read no more */
 #define OUT_LOW       (64 * 1024)  /* and from which it is read again */
 #define PIPELINE_MAX  (256 * 1024) /* commands that wait behind one under way */
-#define LOGIN_MAX     (1024 * 1024)
+#define LOGIN_MAX     (128 * 1024) /* of one packet before the client is known; below PIPELINE_MAX */
 #define GATHER_MAX    (1024u * 1024 * 1024 + 64 * 1024) /* max_allowed_packet cannot be more than 1 GiB */
 #define ARENA_LIMIT   (1024u * 1024 * 1024)
 #define ERROR_TLS     2026 /* the client library's own, as 2003 */
@@ -110,8 +110,8 @@ struct session {
     enum state state;
     struct channel client, backend;
     struct event *timer; /* of the state; NULL: none is set */
-    size_t tried;        /* backend addresses */
-    char client_text[64];
+    struct backend_cursor tried;
+    struct accepted accepted; /* who the client is */
 
     struct tls_contexts *tls;        /* a reference; of the time that it began */
     uint8_t client_seq, backend_seq; /* in a dialogue: the next packet's sequence id towards either side */
@@ -236,7 +236,10 @@ void client_resume(struct session *s);
 
 void login_connect(struct session *s);
 void login_connected(struct session *s); /* the backend's socket became writable */
-void login_timed_out(struct session *s);
+void login_timed_out(struct session *s); /* in a state before STATE_READY */
+
+/* The backend closed. true: it had not greeted, so another one is tried. */
+bool login_backend_closed(struct session *s);
 session_bytes greeting_from_backend, login_from_client;
 
 /* The whole packet at `bytes`: its payload, or {NULL, 0} while it is not whole. */

@@ -30,7 +30,7 @@
 /* An error in the greeting's place. */
 static void refuse_login(struct session *s, unsigned code, const char *text)
 {
-    log_warn("session %llu of %s: %s", (unsigned long long)s->id, s->client_text, text);
+    log_warn("session %llu of %s: %s", (unsigned long long)s->id, s->accepted.text, text);
     session_timer(s, 0);
     channel_shut(&s->backend);
     if (s->state == STATE_CONNECT)
@@ -41,27 +41,32 @@ static void refuse_login(struct session *s, unsigned code, const char *text)
 
 static void no_backend(struct session *s, int error)
 {
-    char text[256];
-    snprintf(text, sizeof text, "Can't connect to server on '%s' (%d \"%s\")",
-             backends_first(worker_backends(s->worker)), error, strerror(error));
+    char text[BACKEND_TEXT_SIZE + 160], first[BACKEND_TEXT_SIZE];
+    const struct control_hooks *hooks = worker_hooks(s->worker);
+    backends_first(worker_backends(s->worker), first, sizeof first);
+    snprintf(text, sizeof text, "Can't connect to server on '%s' (%d \"%s\")", first, error, strerror(error));
     refuse_login(s, ERROR_NO_BACKEND, text);
+    if (hooks->backend_failed)
+        hooks->backend_failed(hooks->ctx);
 }
 
-void login_connect(struct session *s)
+/* The first bytes to the backend. They wait in the channel until it is connected. */
+static void tell_backend_of_client(struct session *s)
 {
-    int error = EADDRNOTAVAIL;
+    enum proxy_send how = worker_config(s->worker)->proxy_send;
+    if (how != PROXY_SEND_OFF)
+        proxy_header_build(channel_out(&s->backend), how == PROXY_SEND_V1 ? 1 : 2, &s->accepted.ends);
+}
+
+/* Goes on to the next address; `error`: why the one before failed. */
+static void connect_next(struct session *s, int error)
+{
     struct address a;
+    const struct config *config = worker_config(s->worker);
     channel_shut(&s->backend);
-    if (worker_newest(s->worker)->phases_unknown) {
-        refuse_login(s, ERROR_NO_BACKEND,
-                     "crossfade: the phases of the migrations are not known yet, since the backend has not"
-                     " told them; try again");
-        return;
-    }
-    while (backends_address(worker_backends(s->worker), s->tried, &a, NULL)) {
+    while (backends_next(worker_backends(s->worker), &s->tried, error, &a)) {
         bool done = false;
-        int fd = socket_connect(&a, &done, &error);
-        s->tried++;
+        int fd = socket_connect(&a, config, &done, &error);
         if (fd < 0)
             continue;
         if (!channel_open(&s->backend, fd)) {
@@ -69,36 +74,55 @@ void login_connect(struct session *s)
             session_fail(s, "out of memory");
             return;
         }
+        tell_backend_of_client(s);
         session_move(s, done ? STATE_GREETING : STATE_CONNECT);
-        session_timer(s, done ? 0 : worker_connect_timeout(s->worker));
+        session_timer(s, config->connect_timeout);
         return;
     }
     no_backend(s, error);
 }
 
-static void connect_failed(struct session *s, int error)
+void login_connect(struct session *s)
 {
-    struct address a;
-    if (backends_address(worker_backends(s->worker), s->tried, &a, NULL))
-        login_connect(s);
+    if (worker_newest(s->worker)->phases_unknown)
+        refuse_login(s, ERROR_NO_BACKEND,
+                     "crossfade: the phases of the migrations are not known yet, since the backend has not"
+                     " told them; try again");
     else
-        no_backend(s, error);
+        connect_next(s, EADDRNOTAVAIL);
 }
 
 void login_connected(struct session *s)
 {
     int error = socket_error(s->backend.fd);
-    if (error) {
-        connect_failed(s, error);
-        return;
-    }
-    session_timer(s, 0);
-    session_move(s, STATE_GREETING);
+    if (error)
+        connect_next(s, error);
+    else
+        session_move(s, STATE_GREETING);
 }
 
+/* A backend that does not greet is as good as none. A client that does not log in is let go without a word,
+ * as the server does it. */
 void login_timed_out(struct session *s)
 {
-    connect_failed(s, ETIMEDOUT);
+    if (s->state == STATE_CONNECT)
+        connect_next(s, ETIMEDOUT);
+    else if (s->state == STATE_GREETING && buf_len(&s->backend.in) == 0) {
+        session_move(s, STATE_CONNECT);
+        connect_next(s, ETIMEDOUT);
+    } else if (s->state == STATE_BACKEND_TLS) {
+        secure_timed_out(s);
+    } else
+        session_fail(s, "the client did not log in in time");
+}
+
+bool login_backend_closed(struct session *s)
+{
+    if (s->state != STATE_GREETING || buf_len(&s->backend.in) > 0)
+        return false;
+    session_move(s, STATE_CONNECT);
+    connect_next(s, ECONNRESET);
+    return true;
 }
 
 /* ---- greeting and login ---- */
@@ -126,6 +150,7 @@ size_t greeting_from_backend(struct session *s, char *bytes, size_t len)
         session_fail(s, "the backend speaks another protocol");
         return size;
     }
+    backends_worked(worker_backends(s->worker), &s->tried);
     s->tls = tls_contexts_ref(worker_tls(s->worker));
     if (tls_backend_side(s->tls) && !(g.capabilities & CLIENT_SSL)) {
         refuse_login(s, ERROR_TLS,
@@ -133,6 +158,7 @@ size_t greeting_from_backend(struct session *s, char *bytes, size_t len)
                      " not offer it");
         return size;
     }
+    session_timer(s, worker_config(s->worker)->handshake_timeout);
     s->server_capabilities = g.capabilities & CAPABILITIES_RELAYED;
     s->mariadb = g.mariadb;
     s->server_version = g.version_number;

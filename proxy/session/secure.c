@@ -33,14 +33,14 @@ void secure_client(struct session *s)
 
 void secure_backend(struct session *s, struct span login, uint64_t capabilities)
 {
-    char request[REQUEST_BYTES], host[256];
+    char request[REQUEST_BYTES], host[BACKEND_TEXT_SIZE];
     put_u24(request, TLS_REQUEST_SIZE);
     request[3] = 1;
     memcpy(request + PACKET_HEADER, login.ptr, TLS_REQUEST_SIZE);
     login_set_capabilities(request + PACKET_HEADER, TLS_REQUEST_SIZE, capabilities, s->server_capabilities);
     buf_add(channel_out(&s->backend), request, sizeof request);
     session_move(s, STATE_BACKEND_TLS);
-    if (!backends_host(worker_backends(s->worker), s->tried - 1, host, sizeof host)) {
+    if (!backends_host(worker_backends(s->worker), s->tried.id, host, sizeof host)) {
         secure_failed(&s->backend, "the backend has left the configuration");
         return;
     }
@@ -48,7 +48,7 @@ void secure_backend(struct session *s, struct span login, uint64_t capabilities)
         session_fail(s, "out of memory");
         return;
     }
-    session_timer(s, worker_connect_timeout(s->worker));
+    session_timer(s, worker_config(s->worker)->connect_timeout);
 }
 
 void secure_shaken(struct channel *c)
@@ -57,20 +57,20 @@ void secure_shaken(struct channel *c)
     session_move(s, STATE_LOGIN);
     if (c == &s->client)
         return;
-    session_timer(s, 0);
+    session_timer(s, worker_config(s->worker)->handshake_timeout);
     client_resume(s);
 }
 
 void secure_failed(struct channel *c, const char *reason)
 {
     struct session *s = c->session;
-    char text[256];
+    char text[BACKEND_TEXT_SIZE];
     if (s->state == STATE_CLIENT_TLS && c == &s->client) { /* some scanner, mostly */
-        log_info("client %s: TLS: %s", s->client_text, reason);
+        log_info("client %s: TLS: %s", s->accepted.text, reason);
         session_end(s, "no TLS with the client");
     } else if (s->state == STATE_BACKEND_TLS && c == &s->backend) {
         snprintf(text, sizeof text, "SSL connection error: %s", reason);
-        log_warn("session %llu of %s: TLS with the backend: %s", (unsigned long long)s->id, s->client_text,
+        log_warn("session %llu of %s: TLS with the backend: %s", (unsigned long long)s->id, s->accepted.text,
                  reason);
         add_err(channel_out(&s->client), s->client_seq, ERROR_TLS, "HY000", span_of(text));
         session_close(s, "no TLS with the backend");

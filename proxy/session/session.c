@@ -18,7 +18,7 @@ static const struct {
     unsigned moves; /* the states that may come next */
 } states[STATE_COUNT] = {
     [STATE_CONNECT] = {"connect", NULL, NULL, TO(CONNECT) | TO(GREETING) | TO_END},
-    [STATE_GREETING] = {"greeting", NULL, greeting_from_backend, TO(LOGIN) | TO_END},
+    [STATE_GREETING] = {"greeting", NULL, greeting_from_backend, TO(CONNECT) | TO(LOGIN) | TO_END},
     [STATE_LOGIN] = {"login", login_from_client, idle_from_backend,
                      TO(CLIENT_TLS) | TO(BACKEND_TLS) | TO(AUTH) | TO_END},
     [STATE_CLIENT_TLS] = {"client TLS", NULL, idle_from_backend, TO(LOGIN) | TO_END},
@@ -54,10 +54,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct session *s = arg;
-    if (s->state == STATE_CONNECT)
+    if (s->state < STATE_READY)
         login_timed_out(s);
-    else if (s->state == STATE_BACKEND_TLS)
-        secure_timed_out(s);
     else if (s->state == STATE_HOLD)
         answer_release(s);
     else if (s->state == STATE_CLOSING)
@@ -82,7 +80,7 @@ void session_timer(struct session *s, unsigned ms)
 
 /* ---- birth ---- */
 
-static void session_start(struct worker *w, int fd, const char *client)
+static void session_start(struct worker *w, int fd, const struct accepted *client)
 {
     struct shared *shared = worker_data(w);
     struct session *s = worker_draining(w) ? NULL : calloc(1, sizeof *s);
@@ -94,7 +92,7 @@ static void session_start(struct worker *w, int fd, const char *client)
     s->worker = w;
     s->shared = shared;
     s->id = worker_session_id(w);
-    snprintf(s->client_text, sizeof s->client_text, "%s", client);
+    s->accepted = *client;
     s->next = shared->sessions;
     s->link = &shared->sessions;
     if (s->next)
@@ -116,7 +114,7 @@ void session_end(struct session *s, const char *reason)
     if (s->state == STATE_ENDED)
         return;
     log_debug("session %llu of %s@%s ends in state %s: %s", (unsigned long long)s->id, s->user ? s->user : "",
-              s->client_text, states[s->state].name, reason);
+              s->accepted.text, states[s->state].name, reason);
     session_move(s, STATE_ENDED);
     session_timer(s, 0);
     channel_shut(&s->client);
@@ -137,7 +135,7 @@ void session_fail(struct session *s, const char *reason)
     if (s->state == STATE_ENDED)
         return;
     log_warn("session %llu of %s@%s (connection %u), in state %s: %s", (unsigned long long)s->id,
-             s->user ? s->user : "", s->client_text, s->connection_id, states[s->state].name, reason);
+             s->user ? s->user : "", s->accepted.text, s->connection_id, states[s->state].name, reason);
     session_end(s, reason);
 }
 
@@ -271,6 +269,17 @@ static void visit_adopted(struct session *s)
     session_leave(s);
 }
 
+static void sessions_leave_backends(struct worker *w, uint64_t but)
+{
+    struct shared *shared = worker_data(w);
+    for (struct session *s = shared->sessions, *next; s; s = next) {
+        next = s->next;
+        if (s->tried.id != but)
+            session_fail(s, "its backend was given up");
+    }
+    sessions_reap(shared);
+}
+
 static void sessions_drain(struct worker *w)
 {
     each(w, visit_drain);
@@ -329,7 +338,7 @@ static void describe(const struct session *s, struct session_info *out)
         .pinned_ms = s->pin ? milliseconds() - s->pinned_at : 0,
     };
     snprintf(out->user, sizeof out->user, "%s", s->user ? s->user : "");
-    snprintf(out->client, sizeof out->client, "%s", s->client_text);
+    snprintf(out->client, sizeof out->client, "%s", s->accepted.text);
     snprintf(out->program, sizeof out->program, "%s", s->program ? s->program : "");
     size_t n = s->database_len < sizeof out->database ? s->database_len : sizeof out->database - 1;
     if (n > 0)
@@ -356,6 +365,7 @@ const struct session_ops session_ops = {
     .start = session_start,
     .drain = sessions_drain,
     .stop = sessions_stop,
+    .leave_backends = sessions_leave_backends,
     .list = sessions_list,
     .adopted = sessions_adopted,
     .catalog_read = sessions_catalog_read,

@@ -45,7 +45,7 @@ void text_refuse(struct session *s, const struct rewrite_result *r, size_t parts
     struct buf text = BUF_INIT;
     rewrite_error_text(r, &text);
     log_debug("session %llu of %s@%s: refused: %.*s", (unsigned long long)s->id, s->user ? s->user : "",
-              s->client_text, (int)buf_len(&text), buf_ptr(&text));
+              s->accepted.text, (int)buf_len(&text), buf_ptr(&text));
     command_refuse(s, parts, ERROR_REFUSED, buf_span(&text));
     buf_free(&text);
 }

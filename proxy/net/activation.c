@@ -1,0 +1,114 @@
+/* Sockets handed down; see activation.h. */
+#include "proxy/net/activation.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "config/log.h"
+
+enum { FIRST_FD = 3, FDS_MAX = 64 };
+
+static struct {
+    int fd; /* -1: it was taken */
+    char name[64];
+} handed[FDS_MAX];
+static size_t handed_count;
+
+static unsigned long number_in(const char *variable)
+{
+    const char *text = getenv(variable);
+    return text ? strtoul(text, NULL, 10) : 0;
+}
+
+static bool is_listening(int fd)
+{
+    int on = 0;
+    socklen_t len = sizeof on;
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) == 0 && on;
+}
+
+void activation_take(void)
+{
+    unsigned long count = number_in("LISTEN_PID") == (unsigned long)getpid() ? number_in("LISTEN_FDS") : 0;
+    const char *names = getenv("LISTEN_FDNAMES");
+    for (unsigned long i = 0; i < count && i < FDS_MAX; i++) {
+        int fd = FIRST_FD + (int)i;
+        size_t n = names ? strcspn(names, ":") : 0;
+        if (is_listening(fd)) {
+            fcntl(fd, F_SETFD, FD_CLOEXEC);
+            fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+            handed[handed_count].fd = fd;
+            snprintf(handed[handed_count].name, sizeof handed[0].name, "%.*s", (int)n, names ? names : "");
+            handed_count++;
+        } else {
+            log_warn("descriptor %d was handed down and is no listening socket", fd);
+        }
+        if (names)
+            names += n + (names[n] == ':');
+    }
+    unsetenv("LISTEN_PID");
+    unsetenv("LISTEN_FDS");
+    unsetenv("LISTEN_FDNAMES");
+}
+
+static bool same_address(const struct address *a, const struct address *b)
+{
+    if (a->addr.ss_family != b->addr.ss_family)
+        return false;
+    const struct sockaddr_in *x = (const struct sockaddr_in *)&a->addr,
+                             *y = (const struct sockaddr_in *)&b->addr;
+    const struct sockaddr_in6 *x6 = (const struct sockaddr_in6 *)&a->addr,
+                              *y6 = (const struct sockaddr_in6 *)&b->addr;
+    switch (a->addr.ss_family) {
+    case AF_INET:
+        return x->sin_port == y->sin_port && x->sin_addr.s_addr == y->sin_addr.s_addr;
+    case AF_INET6:
+        return x6->sin6_port == y6->sin6_port && memcmp(&x6->sin6_addr, &y6->sin6_addr, 16) == 0;
+    case AF_UNIX:
+        return strcmp(((const struct sockaddr_un *)&a->addr)->sun_path,
+                      ((const struct sockaddr_un *)&b->addr)->sun_path) == 0;
+    default:
+        return false;
+    }
+}
+
+static int take(size_t i)
+{
+    int fd = handed[i].fd;
+    handed[i].fd = -1;
+    return fd;
+}
+
+int activation_at(const struct address *a)
+{
+    for (size_t i = 0; i < handed_count; i++) {
+        struct address own = {.len = sizeof own.addr - 1}; /* so that a path ends with a NUL */
+        if (handed[i].fd >= 0 && getsockname(handed[i].fd, (struct sockaddr *)&own.addr, &own.len) == 0 &&
+            same_address(a, &own))
+            return take(i);
+    }
+    return -1;
+}
+
+int activation_named(const char *name)
+{
+    for (size_t i = 0; i < handed_count; i++)
+        if (handed[i].fd >= 0 && strcmp(handed[i].name, name) == 0)
+            return take(i);
+    return -1;
+}
+
+void activation_close_rest(void)
+{
+    for (size_t i = 0; i < handed_count; i++) {
+        if (handed[i].fd < 0)
+            continue;
+        log_warn("the socket %s was handed down, but no `listen` names its address: it is closed",
+                 handed[i].name);
+        close(take(i));
+    }
+}

@@ -1,0 +1,20 @@
+/* Listening sockets that systemd (or any supervisor that speaks its protocol) opened and handed down:
+ * $LISTEN_FDS of them from descriptor 3 on, named by $LISTEN_FDNAMES, meant for the process $LISTEN_PID. */
+#ifndef PROXY_NET_ACTIVATION_H
+#define PROXY_NET_ACTIVATION_H
+
+#include "proxy/net/sockets.h"
+
+/* Takes over what was handed down, and the environment's words about it. Once, at the start. */
+void activation_take(void);
+
+/* The socket that listens at this address, or -1. It is the caller's from then on. */
+int activation_at(const struct address *a);
+
+/* The socket of that name (FileDescriptorName=), or -1; likewise. */
+int activation_named(const char *name);
+
+/* Closes those that nobody asked for, with a warning. */
+void activation_close_rest(void);
+
+#endif

@@ -1,0 +1,201 @@
+/* The gate of gate.h. */
+#include "proxy/net/gate.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "config/log.h"
+#include "config/network.h"
+
+enum {
+    WAITING_MAX = 16384, /* clients without their header; more are let go */
+    OPTIONAL_MS = 500,   /* of silence, after which a client is taken as one that sends no header */
+};
+
+struct waiting {
+    struct gate *gate;
+    struct waiting *next, **link;
+    struct event *readable, *deadline;
+    int fd;
+    struct address from;
+    struct buf header; /* what has come of it */
+};
+
+struct gate {
+    struct event_base *base;
+    struct workers *workers;
+    struct waiting *list;
+    unsigned count;
+};
+
+/* ---- who sends a header ---- */
+
+static bool is_trusted(const struct config *config, const struct proxy_addresses *ends)
+{
+    static const size_t sizes[] = {[PROXY_INET] = 4, [PROXY_INET6] = 16};
+    size_t size = ends->family == PROXY_INET || ends->family == PROXY_INET6 ? sizes[ends->family] : 0;
+    return network_has(config->proxy_networks, config->proxy_network_count, ends->source, size);
+}
+
+static void pass(struct gate *g, int fd, const struct address *from, const struct proxy_addresses *ends)
+{
+    struct accepted client = {.ends = *ends};
+    address_text(from, client.text, sizeof client.text);
+    workers_accept(g->workers, fd, &client);
+}
+
+/* ---- waiting for it ---- */
+
+static void forget(struct waiting *w, bool shut)
+{
+    *w->link = w->next;
+    if (w->next)
+        w->next->link = w->link;
+    w->gate->count--;
+    event_free(w->readable);
+    event_free(w->deadline);
+    buf_free(&w->header);
+    if (shut)
+        close(w->fd);
+    free(w);
+}
+
+static void let_go(struct waiting *w, const char *why)
+{
+    char text[64];
+    address_text(&w->from, text, sizeof text);
+    log_warn("client %s: %s; closed", text, why);
+    forget(w, true);
+}
+
+/* The client is who the header says, or, where it names nobody, who has connected. */
+static void header_came(struct waiting *w, const struct proxy_addresses *told)
+{
+    struct proxy_addresses ends = *told;
+    struct address from = w->from;
+    if (ends.family == PROXY_INET || ends.family == PROXY_INET6)
+        address_of_source(&ends, &from);
+    else
+        address_ends(w->fd, &w->from, &ends);
+    pass(w->gate, w->fd, &from, &ends);
+    forget(w, false);
+}
+
+static void without_header(struct waiting *w)
+{
+    struct proxy_addresses ends;
+    address_ends(w->fd, &w->from, &ends);
+    pass(w->gate, w->fd, &w->from, &ends);
+    forget(w, false);
+}
+
+static void set_deadline(struct waiting *w, unsigned ms)
+{
+    event_add(w->deadline, &(struct timeval){(time_t)(ms / 1000), (suseconds_t)(ms % 1000) * 1000});
+}
+
+/* Looks at what has come without taking it, then takes what belongs to the header. */
+static void look(struct waiting *w)
+{
+    bool optional = workers_config(w->gate->workers)->proxy_header_optional;
+    struct proxy_addresses told;
+    size_t size, before = buf_len(&w->header);
+    char *to = buf_reserve(&w->header, PROXY_HEADER_MAX + 1) ? w->header.data + w->header.end : NULL;
+    ssize_t n = to ? recv(w->fd, to, PROXY_HEADER_MAX + 1 - before, MSG_PEEK) : 0;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        let_go(w, n == 0 ? "it closed before its PROXY header" : strerror(errno));
+        return;
+    }
+    struct span seen = {buf_ptr(&w->header), before + (size_t)n};
+    enum proxy_verdict verdict = proxy_header_parse(seen, &told, &size);
+    size_t take = verdict == PROXY_HEADER ? size - before : verdict == PROXY_MORE ? (size_t)n : 0;
+    if (take > 0 && recv(w->fd, to, take, 0) != (ssize_t)take)
+        verdict = PROXY_BAD; /* peeked bytes do not vanish */
+    w->header.end += take;
+    if (verdict == PROXY_MORE && before == 0 && optional) /* it sends one, so it has the time for it */
+        set_deadline(w, workers_config(w->gate->workers)->handshake_timeout);
+    if (verdict == PROXY_HEADER)
+        header_came(w, &told);
+    else if (verdict == PROXY_NONE && before == 0 && optional)
+        without_header(w);
+    else if (verdict != PROXY_MORE)
+        let_go(w, "its PROXY header is garbled, or it sent none");
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    look(arg);
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct waiting *w = arg;
+    if (workers_config(w->gate->workers)->proxy_header_optional && buf_len(&w->header) == 0)
+        without_header(w);
+    else
+        let_go(w, "its PROXY header did not come in time");
+}
+
+static void wait_for_header(struct gate *g, int fd, const struct address *from)
+{
+    const struct config *config = workers_config(g->workers);
+    struct waiting *w = g->count < WAITING_MAX ? calloc(1, sizeof *w) : NULL;
+    if (!w) {
+        close(fd);
+        return;
+    }
+    *w = (struct waiting){.gate = g, .fd = fd, .from = *from, .link = &g->list, .next = g->list};
+    w->readable = event_new(g->base, fd, EV_READ | EV_PERSIST, on_readable, w);
+    w->deadline = evtimer_new(g->base, on_deadline, w);
+    if (!w->readable || !w->deadline || event_add(w->readable, NULL)) {
+        if (w->readable)
+            event_free(w->readable);
+        if (w->deadline)
+            event_free(w->deadline);
+        free(w);
+        close(fd);
+        return;
+    }
+    if (w->next)
+        w->next->link = &w->next;
+    g->list = w;
+    g->count++;
+    set_deadline(w, config->proxy_header_optional ? OPTIONAL_MS : config->handshake_timeout);
+}
+
+/* ---- the gate ---- */
+
+struct gate *gate_new(struct event_base *base, struct workers *ws)
+{
+    struct gate *g = calloc(1, sizeof *g);
+    if (g)
+        *g = (struct gate){.base = base, .workers = ws};
+    return g;
+}
+
+void gate_admit(struct gate *g, int fd, const struct address *from)
+{
+    const struct config *config = workers_config(g->workers);
+    struct proxy_addresses ends;
+    socket_options(fd, config);
+    address_ends(fd, from, &ends);
+    if (is_trusted(config, &ends))
+        wait_for_header(g, fd, from);
+    else
+        pass(g, fd, from, &ends);
+}
+
+void gate_free(struct gate *g)
+{
+    if (!g)
+        return;
+    while (g->list)
+        forget(g->list, true);
+    free(g);
+}
