@@ -418,8 +418,36 @@ class Statements:
         extra = self.pick("", f", a.{ {'users': 'age', 'orders': 'user_id', 'items': 'owner'}[table] } = 3")
         return f"UPDATE {table} a JOIN {other} b ON a.id = b.id SET a.{value[0]} = {value[1]}{extra} WHERE a.id {self.pick('<', '>=')} 12"
 
+    def dependent_update(self):
+        """With uncertain order, values that read what the statement assigns, or that do not."""
+        width = self.pick("a.height", "b.n + 1", "a.width + 1", "5", "LENGTH(a.title)", "a.width DIV 2 + 1", "'7'", "b.total")
+        height = self.pick("a.width", "b.id", "a.height % 7 + 1", "4", "CASE WHEN a.id > 3 THEN 2 ELSE 3 END", "b.id / 2")
+        sets = [f"a.width = {width}", f"a.height = {height}"]
+        if self.chance(30):
+            sets.append(f"a.title = {self.pick('b.tag', 'CONCAT(a.width)', 'a.title', chr(39) + 'dep' + chr(39))}")
+        if self.chance(30):
+            sets.append("a.owner = a.width")
+        self.random.shuffle(sets)
+        if self.chance(50):
+            return f"UPDATE items a JOIN staging b ON a.id = b.id SET {', '.join(sets)} WHERE b.id {self.pick('<', '>')} 9"
+        sets = ", ".join(sets).replace("b.tag", "'tag'").replace("b.total", "2.5").replace("b.", "a.").replace("a.n ", "a.owner ")
+        return f"UPDATE items a SET {sets} WHERE a.id IN (SELECT id FROM staging WHERE n = {self.random.randrange(4)})"
+
+    def swapping_update(self):
+        other = self.pick("WHERE id % 3 = 1", "WHERE id IN (SELECT id FROM staging WHERE n = 2)", "ORDER BY id LIMIT 3")
+        return self.pick(
+            f"UPDATE users SET fullname = LEFT(nick, 9), nick = fullname {other}",
+            f"UPDATE users SET nick = fullname, fullname = UPPER(nick) {other}",
+            f"UPDATE orders SET amount = user_id, user_id = amount {other}",
+            f"UPDATE orders SET note = 'n', amount = LENGTH(note), user_id = amount {other}",
+            f"UPDATE items SET width = height, height = width, title = width {other}",
+            f"UPDATE IGNORE items SET owner = title, title = height / 3, width = height + owner {other}")
+
     def insert_select(self):
         return self.pick(
+            lambda: f"INSERT {self.pick('', 'IGNORE ')}INTO items (title, owner) SELECT {self.pick('tag', 'name', 'total / 3', 'COALESCE(total, 0)', 'CONCAT(total / 3)', 'n + 1', 'id * 1.5')}, id FROM staging WHERE tag IS NOT NULL AND id < 5",
+            lambda: f"INSERT INTO {self.pick('items (owner) SELECT id', 'orders (user_id) SELECT id', 'items (owner, height) SELECT id, 6')} FROM staging WHERE id < 4",
+            lambda: f"INSERT INTO users (email) SELECT CONCAT('default-{self.fresh()}-', id) FROM staging WHERE id < 3",
             lambda: f"INSERT INTO users (fullname, email) SELECT {self.pick('name', 'UPPER(name)', 'TRIM(LEFT(name, 3))')}, CONCAT(id, '-{self.fresh()}') FROM staging WHERE id < 6",
             lambda: f"INSERT INTO orders (user_id, amount) SELECT id, {self.pick('total', 'total * 2', 'n', 'COUNT(*)', 'id + 0.125')} FROM staging GROUP BY id ORDER BY 1 LIMIT 3",
             lambda: "INSERT INTO orders (user_id, amount) SELECT user_id, amount FROM orders WHERE id < 4",
@@ -479,7 +507,7 @@ class Statements:
 
     def statement(self):
         return self.pick(*[self.select] * 10, *[self.insert] * 4, *[self.update] * 4, self.delete, self.multi_update,
-                         self.insert_select, self.returning, self.subquery_update)()
+                         self.dependent_update, self.swapping_update, self.insert_select, self.returning, self.subquery_update)()
 
 
 class Oracle:

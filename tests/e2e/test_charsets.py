@@ -1,0 +1,52 @@
+"""Clients whose character set has letters that end in the byte of a backslash: where a string ends is for the character
+set to say, at the login or by SET NAMES, and the server must read the text that it gets as the proxy read it."""
+
+import pytest
+
+from harness import Twin, shop
+
+# A letter whose second byte is 0x5c, and Python's name for the character set.
+LETTERS = {"gbk": ("誠", "gbk"), "sjis": ("表", "shift_jis"), "cp932": ("表", "cp932"), "big5": ("功", "big5"),
+           "utf8mb4": ("表", "utf-8")}
+
+
+def statements(letter):
+    return [
+        f"UPDATE users SET fullname = '{letter}' WHERE id = 1",
+        f"UPDATE users SET fullname = '{letter} {letter}', visits = 7 WHERE fullname = '{letter}'",
+        f"INSERT INTO users (email, fullname) VALUES ('{letter}', CONCAT('a ', '{letter}', ' b'))",
+        f"INSERT INTO users (email, fullname) SELECT '{letter}x', '{letter} y'",
+        f"UPDATE users SET fullname = '\\'{letter}\\'' WHERE id IN (SELECT 2)",
+        f"SELECT fullname, HEX(fullname) FROM users WHERE fullname LIKE '%{letter}%' ORDER BY id",
+    ]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_letter_that_ends_in_a_backslash(shop_behind, server, late):
+    behind = shop_behind(users=5, orders=1)
+    behind.walk("dual-write")
+    for steps in ([], ["backfill", "verify", "cutover"]):
+        for step in steps:
+            behind.each(step)
+        for charset, (letter, python) in LETTERS.items():
+            assert letter.encode(python)[1:] == b"\\" or charset == "utf8mb4"
+            direct = f"{behind.database}_direct"
+            shop.create(server, direct, 5, 1)
+            server.query(f"DELETE FROM `{behind.database}`.users WHERE id > 5")
+            with behind.connect() as proxied, proxied.cursor() as cursor:  # as the twin begins
+                cursor.executemany("REPLACE INTO users (id, email, fullname, visits) VALUES (%s, %s, %s, %s)",
+                                   server.query(f"SELECT id, email, fullname, visits FROM `{direct}`.users"))
+            for database in (direct, behind.database):
+                server.query(f"ALTER TABLE `{database}`.users AUTO_INCREMENT = 100")
+            with Twin(server, behind.proxy, direct, behind.database, {"users": ["id", "email", "fullname", "visits"]},
+                      charset="utf8mb4" if late else charset) as twin:
+                if late:
+                    twin.same(f"SET NAMES {charset}")
+                for connection in (twin.direct, twin.proxied):
+                    connection.encoding = python
+                for statement in statements(letter):
+                    outcome = twin.same(statement)
+                    assert outcome.error is None, (charset, statement, outcome)
+                twin.check_tables()
+            server.query(f"DROP DATABASE `{direct}`")
+            assert behind.drift()["users_name"] == 0, charset
