@@ -103,9 +103,19 @@ struct compared {
     const struct source *left, *right;
     bool natural;
     bool flips;
+    bool assigned; /* one of the names alone, which means the left side's while it is one name */
     struct builder condition;
     struct joined_name *names;
 };
+
+/* Whether the statement assigns to the name alone. */
+static bool is_set(const struct stmt *s, struct span name)
+{
+    for (const struct assignment *a = s->kind == STMT_UPDATE ? s->update->set : NULL; a; a = a->next)
+        if (!name_given(&a->column->table) && span_ieq(a->column->name.text, name))
+            return true;
+    return false;
+}
 
 static bool compare(struct compared *c, struct span name)
 {
@@ -114,6 +124,7 @@ static bool compare(struct compared *c, struct span name)
     const struct source *r = one_with(p, c->s, c->right, NULL, name, c->natural);
     if (!l || !r)
         return false;
+    c->assigned = c->assigned || (!c->s->select && is_set(p->stmt, name));
     c->flips = c->flips || flips_in(l, name) || flips_in(r, name) ||
                joined_owner(c->s, name); /* no more one name on that side */
     builder_add(&c->condition, c->condition.len ? SPAN(" AND ") : SPAN(" ON "));
@@ -167,13 +178,13 @@ void join_by_condition(struct plan *p, struct scope *s, const struct table_ref *
                        struct source *right)
 {
     struct compared c = {.p = p, .s = s, .left = left, .right = right, .natural = join->natural};
-    bool known = s->select && join->join != JOIN_RIGHT && left && right;
+    bool known = join->join != JOIN_RIGHT && left && right;
     c.condition.arena = p->arena;
     for (const struct name_list *n = join->using; n && known; n = n->next)
         known = compare(&c, n->name.text);
     if (join->natural)
         known = known && compare_common(&c);
-    if (!known) {
+    if (!known || (c.flips && c.assigned)) {
         check_earlier(p, s, join);
         check_using(p, left, join->using);
         if (join->natural)

@@ -285,6 +285,46 @@ void walk_group(struct plan *p, struct scope *s, const struct order_item *item, 
     }
 }
 
+/* ---- ONLY_FULL_GROUP_BY ---- */
+
+/* Whether the expression reads the column outside of an aggregate. */
+static bool reads_alone(struct plan *p, const struct scope *s, const struct expr *e,
+                        const struct column_ref *column)
+{
+    struct column_ref ref;
+    if (e->kind == EXPR_COLUMN)
+        return resolve_column(p, s, e, &ref) && ref.column == column->column && ref.source == column->source;
+    if (e->kind == EXPR_FUNC && function_trait_of(e->name.text) == FUNCTION_AGGREGATE)
+        return false;
+    for (const struct expr *a = e->args; a; a = a->next)
+        if (reads_alone(p, s, a, column))
+            return true;
+    return false;
+}
+
+/* Under ONLY_FULL_GROUP_BY the server takes a grouped column within an expression, but not a grouped
+ * expression. */
+void check_full_group(struct plan *p, const struct query *q, const struct scope *s)
+{
+    bool strict = p->session->dialect.modes & SQL_ONLY_FULL_GROUP_BY;
+    for (const struct order_item *g = strict ? s->select->group : NULL; g; g = g->next) {
+        struct column_ref ref;
+        if (bare(g->expr)->kind != EXPR_COLUMN || !resolve_column(p, s, bare(g->expr), &ref) ||
+            !must_flip(&ref) || ref.column->value.plain_column)
+            continue;
+        bool within = false;
+        for (const struct select_item *item = s->select->items; item; item = item->next)
+            within = within || (bare(item->expr)->kind != EXPR_COLUMN && reads_alone(p, s, item->expr, &ref));
+        for (const struct order_item *o = q ? q->order : NULL; o; o = o->next)
+            within = within || (bare(o->expr)->kind != EXPR_COLUMN && reads_alone(p, s, o->expr, &ref));
+        if (within)
+            refuse_about(p, ref.rule, "ONLY_FULL_GROUP_BY takes %.*s within an expression as a column only",
+                         ref.column->name, "group by the new columns, or by the whole expression");
+    }
+}
+
+/* ---- HAVING ---- */
+
 /* Whether GROUP BY has the column of that name though a select item of that name is something else: HAVING
  * means the column then, and it is no column any more. */
 static const struct rule *grouped_beside_label(struct plan *p, const struct scope *s, const struct expr *e)

@@ -294,6 +294,9 @@ void flip(struct plan *p, const struct column_ref *ref, struct range at);
 
 void walk_items(struct plan *p, struct scope *s, const struct select_item *items, struct range options);
 void walk_group(struct plan *p, struct scope *s, const struct order_item *item, bool rollup);
+
+/* Refuses what ONLY_FULL_GROUP_BY would, only because a grouped column has become an expression. */
+void check_full_group(struct plan *p, const struct query *q, const struct scope *s);
 void walk_having(struct plan *p, struct scope *s, const struct expr *e);
 void walk_order(struct plan *p, struct scope *s, const struct order_item *order);
 

@@ -299,6 +299,7 @@ static struct scope *walk_select(struct plan *p, const struct query *q, const st
     walk_condition(p, s, select->where);
     for (const struct order_item *g = select->group; g; g = g->next)
         walk_group(p, s, g, select->rollup);
+    check_full_group(p, q, s);
     if (select->having)
         walk_having(p, s, select->having);
     for (const struct named_window *w = select->windows; w; w = w->next)

@@ -316,7 +316,7 @@ static struct candidates candidates_in(struct plan *p, const struct scope *scope
     for (const struct source *s = first_visible(scope); s; s = s->next) {
         struct column_ref ref;
         enum knowledge k = source_has(p, s, name);
-        if (k == HAS && joined_owner(scope, name) && is_hidden(scope, s, name))
+        if (k == HAS && is_hidden(scope, s, name))
             continue;
         c.certain += k == HAS;
         c.unsure += k == MAY_HAVE;
@@ -447,7 +447,8 @@ static bool resolve_unqualified(struct plan *p, const struct scope *scope, const
             out->scope = scope;
             return migrated;
         }
-        if (c.certain > 1 && c.flipped)
+        bool assigned = !scope->select && scope->joins_by_name && c.migrated;
+        if (c.certain > 1 && (c.flipped || assigned))
             refuse_about(p, out->rule,
                          scope->joins_by_name ? "%.*s is joined by its name"
                                               : "%.*s is in more than one table",

@@ -21,6 +21,7 @@ enum {
     SQL_ORACLE = 1 << 6,
     SQL_BRACKETS = 1 << 7, /* [x] is an identifier: MariaDB's MSSQL */
     SQL_LOOSE = 1 << 8,    /* no STRICT mode: what does not fit is changed and stored; the rewriter's too */
+    SQL_ONLY_FULL_GROUP_BY = 1 << 9, /* the rewriter's as well */
 };
 
 enum sql_charset {

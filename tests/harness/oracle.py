@@ -416,6 +416,11 @@ class Statements:
                  "orders": ("amount", self.pick("b.total" if other == "staging" else "3.25", "a.amount + 1", "a.amount * 1.255", "8")),
                  "items": ("title", self.pick("b.tag" if other == "staging" else "'mt'", "a.title", self.string()))}[table]
         extra = self.pick("", f", a.{ {'users': 'age', 'orders': 'user_id', 'items': 'owner'}[table] } = 3")
+        if self.chance(25) and table != other:
+            return f"UPDATE {table} a {self.pick('JOIN', 'LEFT JOIN')} {other} b USING (id) SET a.{value[0]} = {value[1]}{extra} WHERE a.id > 3"
+        if self.chance(10):  # by an old column's name
+            column = self.pick(*{"users": ["fullname"], "orders": ["amount"], "items": ["title", "width"]}[table])
+            return f"UPDATE {table} a JOIN {table} b USING ({column}, id) SET a.{value[0]} = {self.pick('a', 'b')}.{value[0]}{extra} WHERE a.id % 3 = 1"
         return f"UPDATE {table} a JOIN {other} b ON a.id = b.id SET a.{value[0]} = {value[1]}{extra} WHERE a.id {self.pick('<', '>=')} 12"
 
     def dependent_update(self):
