@@ -5,6 +5,17 @@
 
 #define ERROR_REFUSED 1105
 
+/* MySQL's status flags do not tell ANSI_QUOTES: as long as that is not known, what stands in double quotes may be
+ * a migrated table's name. */
+static bool quotes_may_name(const struct session *s, const struct rewrite_session *rs, struct span text)
+{
+    if (s->mariadb || s->modes_known || s->asked || !memchr(text.ptr, '"', text.len))
+        return false;
+    struct rewrite_session quoted = *rs;
+    quoted.dialect.modes |= SQL_ANSI_QUOTES;
+    return rewrite_wanted(&quoted, text);
+}
+
 enum text_plan text_decide(struct session *s, struct span text, const struct statement *as, bool prepared,
                            struct rewrite_result *out)
 {
@@ -18,6 +29,9 @@ enum text_plan text_decide(struct session *s, struct span text, const struct sta
     if (as && as->database.ptr) {
         rs.dialect = as->dialect;
         rs.database = as->database;
+    } else if (quotes_may_name(s, &rs, text)) {
+        own_ask_modes(s);
+        return TEXT_WAIT;
     }
     if (!rewrite_wanted(&rs, text))
         return TEXT_FORWARD;

@@ -124,8 +124,8 @@ def test_expand_prints_and_applies(server, proxy, database):
     assert answer["ddl"] == [f"ALTER TABLE `{name}`.`t` ADD COLUMN `new` BIGINT INVISIBLE, ALGORITHM=INSTANT"]
     assert not answer["applied"]
     assert one.ctl("expand", "m", "--apply")["applied"]
-    assert server.query(f"SELECT column_type, extra FROM information_schema.columns WHERE table_schema = '{name}' "
-                        "AND column_name = 'new'") == [("bigint(20)", "INVISIBLE")]
+    assert server.query(f"SELECT data_type, extra FROM information_schema.columns WHERE table_schema = '{name}' "
+                        "AND column_name = 'new'") == [("bigint", "INVISIBLE")]
     assert one.ctl("expand", "m", "--apply")["ddl"] == []
 
 
@@ -227,7 +227,7 @@ KEYS = {
                   "seq DIV 100, CONCAT('x''\\\\', seq DIV 10 % 10), DATE '2026-01-01' + INTERVAL seq % 10 DAY"),
     "string": ("id VARCHAR(20) COLLATE utf8mb4_general_ci PRIMARY KEY", "CONCAT(ELT(seq % 3 + 1, 'a', 'B', 'é'), seq)"),
     "latin1": ("id VARCHAR(20) CHARACTER SET latin1 PRIMARY KEY", "CONCAT('ü', seq)"),
-    "binary": ("id VARBINARY(16) PRIMARY KEY", "UNHEX(MD5(seq))"),
+    "binary": ("id VARBINARY(32) PRIMARY KEY", "UNHEX(SHA2(seq, 256))"),
     "uuid": ("id UUID PRIMARY KEY", "CONCAT('00000000-0000-1000-8000-', LPAD(HEX(seq * 7919 % 1000003), 12, '0'))"),
     "decimal": ("id DECIMAL(20,5) PRIMARY KEY", "seq / 3"),
     "double": ("id DOUBLE PRIMARY KEY", "SQRT(seq) * 1e10"),
@@ -240,7 +240,8 @@ KEYS = {
 }
 
 
-@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("key", [
+    pytest.param(key, marks=pytest.mark.only("mariadb", reason="MySQL has no type UUID")) if key == "uuid" else key for key in KEYS])
 def test_keys_of_every_kind(server, proxy, database, key):
     schema, values = KEYS[key]
     name, one = prepared(server, proxy, database, f"{schema}, old INT",
@@ -427,7 +428,7 @@ def test_a_row_that_does_not_fit_stops_the_backfill(server, proxy, database):
                          f"INSERT INTO t SELECT seq, 'short' FROM {numbers(100)}; UPDATE t SET old = 'much too long' "
                          "WHERE id = 50", types={"new": "VARCHAR(5)"}, forward={"new": "old"}, backward={"old": "new"})
     one.ctl("dual-write", "m")
-    with pytest.raises(CtlError, match="Data too long"):
+    with pytest.raises(CtlError, match="Data (too long|truncated)"):
         one.ctl("backfill", "m")
     assert one.ctl("status", "m")["migrations"][0]["backfill"]["state"] == "failed"
     server.query(f"UPDATE `{name}`.t SET old = 'x' WHERE id = 50")

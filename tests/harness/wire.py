@@ -1,8 +1,9 @@
 """The protocol by hand, for what no connector does: packets of odd sizes, ends at odd moments, slow readers."""
 
-import hashlib
 import socket
 import struct
+
+from pymysql import _auth as proofs
 
 from .server import APP_PASSWORD, APP_USER
 
@@ -15,11 +16,19 @@ COM_QUIT, COM_QUERY, COM_PING = 1, 3, 14
 MAX_PAYLOAD = (1 << 24) - 1
 
 
-def native_proof(password, salt):
-    """mysql_native_password: SHA1(password) XOR SHA1(salt, SHA1(SHA1(password)))."""
-    first = hashlib.sha1(password.encode()).digest()
-    second = hashlib.sha1(salt + hashlib.sha1(first).digest()).digest()
-    return bytes(a ^ b for a, b in zip(first, second))
+NATIVE, SHA2 = "mysql_native_password", "caching_sha2_password"
+PROOFS = {NATIVE: proofs.scramble_native_password, SHA2: proofs.scramble_caching_sha2}
+AUTH_SWITCH, AUTH_MORE, FAST_ENOUGH, FULL, ASK_FOR_KEY = 0xFE, 1, b"\x03", b"\x04", b"\x02"
+
+
+def salt_of(greeting):
+    rest = greeting[greeting.index(b"\0") + 1:]
+    return rest[4:12] + rest[31:43]
+
+
+def plugin_of(greeting):
+    """The plugin that the server begins with."""
+    return greeting.rstrip(b"\0").rpartition(b"\0")[2].decode()
 
 
 class Wire:
@@ -69,11 +78,9 @@ class Wire:
         self.sequence = sequence + 1 + len(payload) // MAX_PAYLOAD
         self.socket.sendall(packets)
 
-    def handshake_response(self, greeting, user=APP_USER, password=APP_PASSWORD, database=None,
-                           plugin="mysql_native_password"):
-        rest = greeting[greeting.index(b"\0") + 1:]
-        salt = rest[4:12] + rest[31:43]
-        proof = native_proof(password, salt) if password else b""
+    def handshake_response(self, greeting, user=APP_USER, password=APP_PASSWORD, database=None, plugin=None):
+        plugin = plugin or plugin_of(greeting)
+        proof = PROOFS[plugin](password.encode(), salt_of(greeting))
         flags = CAPABILITIES | (CLIENT_CONNECT_WITH_DB if database else 0)
         return (struct.pack("<IIB23x", flags, 1 << 30, 45) + user.encode() + b"\0" + bytes([len(proof)]) + proof +
                 (database.encode() + b"\0" if database else b"") + plugin.encode() + b"\0")
@@ -82,7 +89,20 @@ class Wire:
         """The whole handshake; gives the server's last packet (OK or ERR)."""
         greeting = self.receive()
         self.send(self.handshake_response(greeting, **options), 1)
-        return self.receive()
+        return self.finish_login(salt_of(greeting), options.get("password", APP_PASSWORD).encode())
+
+    def finish_login(self, salt, password):
+        """Answers what the server still asks for: another plugin, or caching_sha2_password's whole password."""
+        while True:
+            packet = self.receive()
+            if packet[0] == AUTH_SWITCH:
+                plugin, salt = packet[1:].rstrip(b"\0").split(b"\0", 1)
+                self.send(PROOFS[plugin.decode()](password, salt), self.sequence)
+            elif packet == bytes([AUTH_MORE]) + FULL:
+                self.send(ASK_FOR_KEY, self.sequence)
+                self.send(proofs.sha2_rsa_encrypt(password, salt, self.receive()[1:]), self.sequence)
+            elif packet[0] != AUTH_MORE:
+                return packet
 
     def query(self, sql):
         """Sends COM_QUERY; the first packet of its answer."""
