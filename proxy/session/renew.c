@@ -236,7 +236,13 @@ static void next_step(struct session *s)
     finish(s);
 }
 
-/* Whether session and statement differ in what the server reads a text by. */
+/* Whether the session has another sql_mode or character set than the statement was prepared under. */
+static bool modes_differ(const struct session *s, const struct statement *st)
+{
+    return st->sql_mode && s->sql_mode && s->charset &&
+           (strcmp(st->sql_mode, s->sql_mode) != 0 || strcmp(st->charset, s->charset) != 0);
+}
+
 static bool begin(struct session *s, struct statement *st, struct statement *fresh)
 {
     struct renewal *r = calloc(1, sizeof *r);
@@ -247,9 +253,14 @@ static bool begin(struct session *s, struct statement *st, struct statement *fre
     s->renewal = r;
     r->st = st;
     r->fresh = fresh;
+<<<<<<< Updated upstream
     if (st->sql_mode && s->sql_mode && s->charset && s->collation) {
         r->modes = strcmp(st->sql_mode, s->sql_mode) != 0 || strcmp(st->charset, s->charset) != 0 ||
                    strcmp(st->collation, s->collation) != 0;
+=======
+    if (modes_differ(s, st)) {
+        r->modes = true;
+>>>>>>> Stashed changes
         r->sql_mode = strdup(s->sql_mode);
         r->charset = strdup(s->charset);
         r->collation = strdup(s->collation);
@@ -310,7 +321,10 @@ enum renew statement_renew(struct session *s, struct statement *st, struct rewri
     if (plan == TEXT_REFUSE)
         return RENEW_REFUSED;
     struct statement *fresh = statement_of(s, st->text, plan, r);
-    if (fresh && !st->lost && span_eq(fresh->sent, st->sent)) {
+    /* When a table has changed the server prepares by itself, MySQL under the modes of that moment: there the
+     * text goes anew under its own. */
+    bool same = fresh && !st->lost && span_eq(fresh->sent, st->sent);
+    if (same && (s->mariadb || !modes_differ(s, st))) {
         refresh(st, fresh);
         return RENEW_READY;
     }
