@@ -40,7 +40,20 @@ static struct span or_empty(db_field f)
     return f.ptr ? f : SPAN("");
 }
 
-static struct catalog_column column_of_row(const db_field *f, bool mariadb)
+/* A constant default as SQL. MySQL gives numbers, bits and bytes so, but texts and dates without their
+ * quotes. `quoted` holds what is made. */
+static struct span default_as_sql(db_field given, enum column_class class, bool mariadb, struct buf *quoted)
+{
+    if (mariadb || class == COLUMN_INTEGER || class == COLUMN_DECIMAL || class == COLUMN_FLOAT ||
+        class == COLUMN_BIT || class == COLUMN_BINARY)
+        return given;
+    buf_reset(quoted);
+    sql_string(quoted, given);
+    return buf_failed(quoted) ? SPAN("") : buf_span(quoted);
+}
+
+/* `text` holds what the column's spans may need, until the next call. */
+static struct catalog_column column_of_row(const db_field *f, bool mariadb, struct buf *text)
 {
     struct catalog_column c = {
         .name = f[F_COLUMN],
@@ -62,8 +75,8 @@ static struct catalog_column column_of_row(const db_field *f, bool mariadb)
     c.has_default = !c.generated && !expression && (given || c.nullable);
     if (c.has_default && !given)
         c.default_text = SPAN("NULL");
-    else if (c.has_default && (mariadb || c.class == COLUMN_INTEGER || c.class == COLUMN_DECIMAL))
-        c.default_text = f[F_DEFAULT]; /* MySQL gives texts without their quotes */
+    else if (c.has_default)
+        c.default_text = default_as_sql(f[F_DEFAULT], c.class, mariadb, text);
     return c;
 }
 
@@ -126,6 +139,7 @@ static struct catalog *build(const struct db *d, struct db_result *columns, cons
 {
     struct catalog *catalog = catalog_new();
     struct span db = SPAN(""), table = SPAN("");
+    struct buf text = BUF_INIT;
     const db_field *f;
     while (catalog && (f = db_next(columns))) {
         if (!span_eq(db, f[F_DB]) || !span_eq(table, f[F_TABLE])) {
@@ -137,9 +151,10 @@ static struct catalog *build(const struct db *d, struct db_result *columns, cons
             else
                 catalog_add_table(catalog, db, table, false);
         }
-        struct catalog_column column = column_of_row(f, db_server(d)->mariadb);
+        struct catalog_column column = column_of_row(f, db_server(d)->mariadb, &text);
         catalog_add_column(catalog, &column);
     }
+    buf_free(&text);
     if (catalog && catalog_finish(catalog, db_server(d)->fold_table_names))
         return catalog;
     catalog_free(catalog);
