@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "proxy/rewrite/expression.h"
+#include "proxy/sql/lexer.h"
 
 /* ---- the select list ---- */
 
@@ -59,12 +60,29 @@ static struct span within_basic_plane(struct plan *p, struct span label)
     return (struct span){out, len};
 }
 
+/* The text that the server names a result's column by. Under IGNORE_SPACE a word of MySQL's takes in the
+ * blanks behind it, and so does an expression that ends with one. */
+static struct span source_of(const struct plan *p, struct range r)
+{
+    struct span text = span_in(p->text, r);
+    uint32_t at = range_end(r), word = at;
+    if (p->rules->mariadb || !(p->session->dialect.modes & SQL_IGNORE_SPACE))
+        return text;
+    while (word > r.off && lex_is(p->text.ptr[word - 1], CLASS_IDENT))
+        word--;
+    bool is_word = word < at && !lex_is(p->text.ptr[word], CLASS_DIGIT);
+    if (!is_word || (word > r.off && (p->text.ptr[word - 1] == '.' || p->text.ptr[word - 1] == '@')))
+        return text;
+    while (at < p->text.len && lex_is(p->text.ptr[at], CLASS_SPACE))
+        at++;
+    return (struct span){text.ptr, at - r.off};
+}
+
 /* Gives an item that has no alias the name that its original would have had. */
 static void keep_label(struct plan *p, const struct select_item *item)
 {
     const struct expr *e = bare(item->expr);
-    struct span label =
-        e->kind == EXPR_COLUMN ? e->name.text : shortened(span_in(p->text, item->expr->range));
+    struct span label = e->kind == EXPR_COLUMN ? e->name.text : shortened(source_of(p, item->expr->range));
     if (e->kind != EXPR_COLUMN && (has_bytes(label, "/*!") || has_bytes(label, "/*M!")))
         refuse(p, NULL, "an executable comment is in a selected expression without an alias",
                "give the expression an alias");

@@ -13,7 +13,9 @@
  *     - no totals (WITH ROLLUP) of expressions: their value is stale
  *     - no subqueries beside GROUP BY: a merged column that one reads has another group's value
  *     - no word in the text that needs the table itself: MATCH, DEFAULT(), PROCEDURE, names like
- * db.table.column, or a column that the old shape does not have */
+ * db.table.column, or a column that the old shape does not have
+ *
+ * MySQL finds no merged column in HAVING: there a hint keeps the derived table apart. */
 #include "proxy/rewrite/expression.h"
 #include "proxy/rewrite/plan.h"
 #include "proxy/sql/lexer.h"
@@ -173,6 +175,21 @@ static bool is_null_in_totals(const struct select *select, const struct source *
     return false;
 }
 
+/* Adds the hint NO_MERGE to the select, among its own where it has some. Conditions are still pushed down
+ * into the table. */
+static void keep_apart(struct plan *p, const struct select *select, const struct source *s)
+{
+    struct builder b = {.arena = p->arena};
+    uint32_t at = select->range.off + (uint32_t)strlen("SELECT"), hints = at;
+    while (lex_is(p->text.ptr[hints], CLASS_SPACE))
+        hints++;
+    bool has_hints = range_end(select->range) - hints > 3 && memcmp(p->text.ptr + hints, "/*+", 3) == 0;
+    builder_add(&b, has_hints ? SPAN(" NO_MERGE(") : SPAN(" /*+ NO_MERGE("));
+    builder_add(&b, s->qualifier);
+    builder_add(&b, has_hints ? SPAN(")") : SPAN(") */"));
+    edits_insert(&p->edits, has_hints ? hints + 3 : at, builder_done(&b));
+}
+
 void show_in_old_shape(struct plan *p, const struct select *select, const struct table_ref *ref,
                        struct source *s)
 {
@@ -187,6 +204,8 @@ void show_in_old_shape(struct plan *p, const struct select *select, const struct
     builder_add(&b, s->qualifier);
     edits_insert(&p->edits, ref->range.off, fragment_of(select_list(p, s)));
     edits_insert(&p->edits, range_end(ref->range), builder_done(&b));
+    if (select->having && !p->rules->mariadb)
+        keep_apart(p, select, s);
     for (uint32_t i = 0; i < s->rule_count; i++)
         for (size_t k = 0; k < s->rules[i]->old_count; k++)
             touch(p, s->rules[i], s->rules[i]->old_columns[k].name, false);

@@ -16,6 +16,8 @@
  *
  * With a monotonic migration the same holds for <, <=, >, >= and BETWEEN. There the value may be rounded when
  * it is brought to the type, so that what is added always includes equality. */
+#include <stdlib.h>
+
 #include "proxy/rewrite/expression.h"
 #include "proxy/rewrite/plan.h"
 #include "proxy/sql/lexer.h"
@@ -144,6 +146,22 @@ static bool is_plain_number(struct span text, unsigned *decimals)
     return true;
 }
 
+/* MySQL lets a strict UPDATE fail over a number that DECIMAL cannot hold, also in a condition; MariaDB cuts
+ * it. The text is a literal's, without quotes. */
+static bool is_moderate(const struct plan *p, struct span text)
+{
+    static const double bound = 1e30;
+    char copy[64], *end;
+    if (p->rules->mariadb)
+        return true;
+    if (text.len >= sizeof copy)
+        return false;
+    memcpy(copy, text.ptr, text.len);
+    copy[text.len] = '\0';
+    double value = strtod(copy, &end);
+    return !*end && value > -bound && value < bound;
+}
+
 static unsigned old_scale(const struct catalog_column *c)
 {
     return c->class == COLUMN_DECIMAL ? type_number(c->type, 1) : 0;
@@ -166,12 +184,13 @@ static bool numeric_value(struct comparison *c, const struct expr *e)
     switch (value_class_of(c->p, c->scope, e)) {
     case VALUE_EXACT:
     case VALUE_QUOTIENT:
-        return true;
+        return e->kind != EXPR_LITERAL || is_moderate(c->p, span_in(c->p->text, e->range));
     case VALUE_FLOAT:
-        return e->kind == EXPR_LITERAL && fits_double(c->old);
+        return e->kind == EXPR_LITERAL && fits_double(c->old) &&
+               is_moderate(c->p, span_in(c->p->text, e->range));
     case VALUE_STRING: {
         struct span text = quoted_text(c->p, e);
-        return text.ptr && is_plain_number(text, &decimals) &&
+        return text.ptr && is_plain_number(text, &decimals) && is_moderate(c->p, text) &&
                (c->old->class == COLUMN_INTEGER || fits_double(c->old));
     }
     case VALUE_PARAM:
