@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from harness import Failure, Migration, wait_until
+from harness import Failure, Migration, numbers, wait_until
 
 SECONDS = 6
 ROWS = 3000
@@ -95,7 +95,7 @@ def reload_with(one, migrations, rng):
 def test_everything_at_once_and_a_stop_in_the_midst(server, proxy, database, seed):
     name = database()
     server.script("".join(f"CREATE TABLE t{i} (id INT PRIMARY KEY, old INT); INSERT INTO t{i} SELECT seq, seq FROM "
-                          f"seq_1_to_{ROWS};" for i in range(3)), name)
+                          f"{numbers(ROWS)};" for i in range(3)), name)
     migrations = [double(name, i) for i in range(3)]
     one = proxy(migrations, settings={"drain_timeout": 2})
     for migration in migrations:

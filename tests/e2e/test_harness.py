@@ -40,7 +40,7 @@ def test_outcomes_compare_everything(server, database):
     assert twin.run(connection, select, metadata="all") != twin.run(
         connection, "SELECT id + 0 AS id, fullname FROM users ORDER BY id", metadata="all")
     assert twin.run(connection, "SELECT nothing FROM users").error[0] == 1054
-    warned = twin.run(connection, "SELECT CAST('x' AS INT)")
+    warned = twin.run(connection, "SELECT CAST('x' AS SIGNED)")
     assert warned.warnings and warned.warnings[0][1] == 1292
     connection.close()
 

@@ -24,6 +24,9 @@ ALTER TABLE users ADD KEY first_last (first_name, last_name);
 ALTER TABLE orders ADD KEY cents (cents);
 """
 
+# No DECIMAL holds it: MySQL, where such a cast is an error for a strict write, is not asked by it.
+TOO_LARGE = "SELECT id FROM orders WHERE amount = 1e300"
+
 # (statement, the new columns' index that serves it, or None)
 CASES = [
     ("SELECT id FROM orders WHERE amount = 19.99", "cents"),
@@ -32,7 +35,8 @@ CASES = [
     ("SELECT id FROM orders WHERE amount = '19.99'", "cents"),
     ("SELECT id FROM orders WHERE amount = 1.999e1", "cents"),
     ("SELECT id FROM orders WHERE amount = -1", "cents"),
-    ("SELECT id FROM orders WHERE amount = 1e300", "cents"),
+    ("SELECT id FROM orders WHERE amount = 1e25", "cents"),
+    (TOO_LARGE, "cents"),
     ("SELECT id FROM orders WHERE amount = 99999999999999999999.5", "cents"),
     ("SELECT id FROM orders WHERE amount IN (3, 4.5, 4.505, 19.99)", "cents"),
     ("SELECT id FROM orders WHERE amount = 3 OR amount = 4 OR id = 5", None),
@@ -127,11 +131,13 @@ NO_ROWS = "the server sees in the index that there are none"
 
 def served(connection, statement):
     """The new columns' indexes that find rows, or sort them, by the plan; a scan of an index is neither."""
-    plan = ask(connection, "EXPLAIN " + statement, True)[0]
+    plan = ask(connection, "EXPLAIN FORMAT=TRADITIONAL " + statement, True)[0]
     if any(row[2] is None for row in plan):
         return NO_ROWS
     sorts = "ORDER BY" in statement and not any("filesort" in row[-1] for row in plan)
-    return {row[5] for row in plan if row[3] != "index" or sorts} & {"cents", "first_last"}
+    # MariaDB: id, select_type, table, type, possible_keys, key, …; MySQL has partitions before the type.
+    kind, key = (3, 5) if connection.get_server_info().startswith("5.5.5-") else (4, 6)
+    return {row[key] for row in plan if row[kind] != "index" or sorts} & {"cents", "first_last"}
 
 
 def test_the_same_rows_by_an_index(server, pair):
@@ -143,6 +149,8 @@ def test_the_same_rows_by_an_index(server, pair):
             expected = ask(direct, statement, ordered)
             assert ask(by_index, statement, ordered) == expected, statement
             assert ask(by_scan, statement, ordered) == expected, statement
+            if statement == TOO_LARGE and server.family == "mysql":
+                index = None
             assert served(by_index, statement) in (NO_ROWS, {index} if index else set()), statement
             assert served(by_scan, statement) == set(), statement
 

@@ -547,7 +547,8 @@ class Oracle:
         """What each statement becomes: the objects of --json."""
         program = os.path.join(os.environ.get("CROSSFADE_BUILD", str(repository() / "build")), "crossfade")
         done = subprocess.run([program, "rewrite", "--config", self.path("crossfade.ini"), "--phase", phase, "--database",
-                               "shop", "--schema", self.path("schema.sql"), "--json", *options],
+                               "shop", "--schema", self.path("schema.sql"), "--server", self.server.version(),
+                               "--json", *options],
                               input=";\n".join(statements) + ";\n", capture_output=True, text=True, check=False)
         answers = [json.loads(line) for line in done.stdout.splitlines()]
         if done.returncode not in (0, 3) or len(answers) != len(statements):

@@ -49,6 +49,10 @@ class Server(Process):
         """"mariadb" or "mysql": what a test may expect of it."""
         return self.line.family
 
+    def version(self):
+        """"mariadb-10.11.19", "mysql-9.7.4": as `crossfade rewrite --server` takes it."""
+        return f"{self.family}-{self.value('SELECT VERSION()').partition('-')[0]}"
+
     def _install(self):
         done = subprocess.run(self.line.install(self.directory, self.data, self.temporary), capture_output=True, text=True,
                               check=False)
