@@ -239,10 +239,12 @@ static void next_step(struct session *s)
 /* Whether the session has another sql_mode or character set than the statement was prepared under. */
 static bool modes_differ(const struct session *s, const struct statement *st)
 {
-    return st->sql_mode && s->sql_mode && s->charset &&
-           (strcmp(st->sql_mode, s->sql_mode) != 0 || strcmp(st->charset, s->charset) != 0);
+    return st->sql_mode && s->sql_mode && s->charset && s->collation &&
+           (strcmp(st->sql_mode, s->sql_mode) != 0 || strcmp(st->charset, s->charset) != 0 ||
+            strcmp(st->collation, s->collation) != 0);
 }
 
+/* Starts the sequence for what differs. false: out of memory. */
 static bool begin(struct session *s, struct statement *st, struct statement *fresh)
 {
     struct renewal *r = calloc(1, sizeof *r);
@@ -253,14 +255,8 @@ static bool begin(struct session *s, struct statement *st, struct statement *fre
     s->renewal = r;
     r->st = st;
     r->fresh = fresh;
-<<<<<<< Updated upstream
-    if (st->sql_mode && s->sql_mode && s->charset && s->collation) {
-        r->modes = strcmp(st->sql_mode, s->sql_mode) != 0 || strcmp(st->charset, s->charset) != 0 ||
-                   strcmp(st->collation, s->collation) != 0;
-=======
     if (modes_differ(s, st)) {
         r->modes = true;
->>>>>>> Stashed changes
         r->sql_mode = strdup(s->sql_mode);
         r->charset = strdup(s->charset);
         r->collation = strdup(s->collation);
