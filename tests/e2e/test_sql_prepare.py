@@ -5,6 +5,8 @@ import pymysql
 import pytest
 from pymysql.constants import CLIENT
 
+from harness import Client, ClientError
+
 STEPS = [("expand", "--apply"), ("dual-write",), ("backfill",), ("verify",), ("cutover",), ("rollback",),
          ("cutover",), ("rollback",), ("rollback",)]
 
@@ -332,6 +334,30 @@ def test_reset_connection_forgets(shop_twin):
     twin.proxied.select_db(twin.names["proxied"])
     twin.same("PREPARE s FROM 'SELECT fullname FROM users WHERE id = 3'")
     twin.same("EXECUTE s")
+
+
+def test_change_user_forgets(shop_behind):
+    behind = shop_behind(20, 20)
+    behind.walk("cutover")
+    with Client(port=behind.proxy.port, database=behind.database) as client:
+        client.query("PREPARE s FROM 'SELECT fullname FROM users WHERE id = 3'")
+        assert len(client.query("EXECUTE s")) == 1
+        client.check("change_user", "app", "app secret", behind.database)
+        with pytest.raises(ClientError) as error:
+            client.query("EXECUTE s")
+        assert error.value.number == UNKNOWN_HANDLER
+
+
+def test_not_in_the_binary_protocol(shop_behind):
+    """The server prepares none of these: its own error, from the proxy too."""
+    behind = shop_behind(20, 20)
+    behind.walk("cutover")
+    with Client(port=behind.proxy.port, database=behind.database) as client:
+        for text in ["PREPARE s FROM 'SELECT fullname FROM users'", "EXECUTE IMMEDIATE @sql", "EXECUTE s",
+                     "DEALLOCATE PREPARE s"]:
+            with pytest.raises(ClientError) as error:
+                client.prepare("p", text)
+            assert error.value.number == NOT_IN_PREPARED, text
 
 
 def test_as_many_as_the_server_takes(shop_twin):
