@@ -12,8 +12,9 @@ SEED = int(os.environ.get("CROSSFADE_ORACLE_SEED", "20261"))
 COUNT = int(os.environ.get("CROSSFADE_ORACLE_STATEMENTS", "600"))
 BATCH = 100
 
-# Strict, as the server has it by default; lax, where values are cut and warned of.
+# Strict, as the server has it by default; lax, where values are cut and warned of; grouped, as MySQL has it by default.
 MODES = {
+    "grouped": "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION",
     "strict": "STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION",
     "lax": "",
     "ansi": "ANSI,NO_BACKSLASH_ESCAPES,STRICT_TRANS_TABLES",
