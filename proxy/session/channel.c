@@ -27,13 +27,14 @@ bool channel_open(struct channel *c, int fd)
            event_assign(&c->writable, base, fd, EV_WRITE | EV_PERSIST, on_writable, c) == 0;
 }
 
-/* Says goodbye in TLS's words, where the socket takes them. */
+/* Says goodbye in TLS's words, where the socket takes them; clients tell an end without them (KILL) by
+ * another error. */
 static void part(struct channel *c)
 {
     if (!c->tls)
         return;
     struct buf *out = tls_out(c->tls);
-    if (!c->broken && !c->writing) {
+    if (!c->broken && !c->writing && !c->abrupt) {
         tls_close(c->tls);
         if (buf_len(out) > 0)
             (void)send(c->fd, buf_ptr(out), buf_len(out), MSG_NOSIGNAL);
@@ -289,10 +290,8 @@ static void closed(struct channel *c)
         return; /* session_leave() follows it */
     if (login_backend_closed(s))
         return;
-    if (buf_len(&c->in) > 0) { /* half a packet: as it is on the wire */
-        buf_add_span(channel_out(&s->client), buf_span(&c->in));
-        buf_reset(&c->in);
-    }
+    s->client.abrupt = c->tls && tls_state(c->tls) != TLS_CLOSED;
+    buf_reset(&c->in); /* half a packet that decides something: it is worth nothing, and may be of our own command */
     session_close(s, "the backend closed");
 }
 
