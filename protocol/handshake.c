@@ -2,7 +2,13 @@
 #include "protocol/handshake.h"
 
 /* Where capabilities stand in a greeting, counted from the NUL behind the version. */
-enum { GREETING_CAPS_LOW = 14, GREETING_CAPS_HIGH = 19, GREETING_CAPS_EXTENDED = 28, GREETING_MIN = 32 };
+enum {
+    GREETING_CAPS_LOW = 14,
+    GREETING_CAPS_HIGH = 19,
+    GREETING_CAPS_EXTENDED = 28,
+    GREETING_MIN = 32,
+    GREETING_SALT = 8
+};
 
 /* And in a handshake response, counted from its start. */
 enum { LOGIN_CAPS_EXTENDED = 28, LOGIN_FIXED = 32 };
@@ -47,6 +53,10 @@ bool greeting_parse(struct span payload, struct greeting *out)
     if (r.failed)
         return false;
     out->connection_id = get_u32(fixed.ptr);
+    memset(out->salt, 0, sizeof out->salt);
+    memcpy(out->salt, fixed.ptr + 4, GREETING_SALT);
+    struct span rest = read_bytes(&r, AUTH_SALT_SIZE - GREETING_SALT); /* before 4.1 there was none */
+    memcpy(out->salt + GREETING_SALT, rest.ptr, rest.len);
     out->capabilities = get_u16(nul + GREETING_CAPS_LOW) | (uint64_t)get_u16(nul + GREETING_CAPS_HIGH) << 16;
     out->status = get_u16(nul + GREETING_CAPS_LOW + 3);
     if (!(out->capabilities & CLIENT_MYSQL))
@@ -85,11 +95,17 @@ static struct span program_of(struct span attributes)
  * empty, and no failure, as the server takes it too. */
 static void tail_parse(struct reader *r, uint64_t capabilities, struct login *out)
 {
-    if ((capabilities & CLIENT_PLUGIN_AUTH) && reader_left(r) > 0)
-        read_nul_str(r);
+    if ((capabilities & CLIENT_PLUGIN_AUTH) && reader_left(r) > 0) {
+        struct span name = read_nul_str(r);
+        if (!r->failed)
+            out->plugin = (struct span){name.ptr, name.len + 1};
+    }
     if ((capabilities & CLIENT_CONNECT_ATTRS) && !r->failed && reader_left(r) > 0)
         out->program = program_of(read_lenenc_str(r));
 }
+
+static const struct login login_empty = {
+    .user = {"", 0}, .database = {"", 0}, .program = {"", 0}, .proof = {"", 0}, .plugin = {"", 0}};
 
 bool is_tls_request(struct span payload)
 {
@@ -99,7 +115,7 @@ bool is_tls_request(struct span payload)
 
 bool login_parse(struct span payload, uint64_t server, struct login *out)
 {
-    *out = (struct login){.user = SPAN(""), .database = SPAN(""), .program = SPAN("")};
+    *out = login_empty;
     struct reader r = reader_of(payload);
     struct span fixed = read_bytes(&r, LOGIN_FIXED);
     if (r.failed)
@@ -111,6 +127,7 @@ bool login_parse(struct span payload, uint64_t server, struct login *out)
         out->capabilities |= (uint64_t)get_u32(fixed.ptr + LOGIN_CAPS_EXTENDED) << 32;
     out->collation = (unsigned char)fixed.ptr[8];
     out->user = read_nul_str(&r);
+    const unsigned char *proof = r.p;
     if (out->capabilities & CLIENT_PLUGIN_AUTH_LENENC)
         read_lenenc_str(&r);
     else if (out->capabilities & CLIENT_SECURE_CONNECTION)
@@ -119,6 +136,7 @@ bool login_parse(struct span payload, uint64_t server, struct login *out)
         read_nul_str(&r);
     if (r.failed)
         return false;
+    out->proof = (struct span){(const char *)proof, (size_t)(r.p - proof)};
     if ((out->capabilities & CLIENT_CONNECT_WITH_DB) && reader_left(&r) > 0)
         out->database = read_nul_str(&r);
     tail_parse(&r, out->capabilities, out);
@@ -134,17 +152,35 @@ void login_set_capabilities(char *payload, size_t len, uint64_t capabilities, ui
         put_u32(payload + LOGIN_CAPS_EXTENDED, (uint32_t)(capabilities >> 32));
 }
 
+struct span login_plugin(const struct login *l)
+{
+    return (struct span){l->plugin.ptr, l->plugin.len ? l->plugin.len - 1 : 0};
+}
+
+void login_withhold(struct span payload, const struct login *l, struct buf *out)
+{
+    const char *end = payload.ptr + payload.len, *behind_proof = l->proof.ptr + l->proof.len,
+               *behind_plugin = l->plugin.ptr + l->plugin.len;
+    buf_add(out, payload.ptr, (size_t)(l->proof.ptr - payload.ptr));
+    buf_add_byte(out, 0); /* an empty proof in each of its forms */
+    buf_add(out, behind_proof, (size_t)(l->plugin.ptr - behind_proof));
+    buf_add(out, "none", sizeof "none");
+    buf_add(out, behind_plugin, (size_t)(end - behind_plugin));
+}
+
 bool change_user_parse(struct span payload, uint64_t capabilities, struct login *out)
 {
-    *out = (struct login){.user = SPAN(""), .database = SPAN(""), .program = SPAN("")};
+    *out = login_empty;
     out->capabilities = capabilities;
     struct reader r = reader_of(payload);
     read_u8(&r);
     out->user = read_nul_str(&r);
+    const unsigned char *proof = r.p;
     if (capabilities & CLIENT_SECURE_CONNECTION)
         read_bytes(&r, read_u8(&r));
     else
         read_nul_str(&r);
+    out->proof = (struct span){(const char *)proof, (size_t)(r.p - proof)};
     out->database = read_nul_str(&r);
     if (r.failed)
         return false;

@@ -7,13 +7,14 @@
 #ifndef PROTOCOL_HANDSHAKE_H
 #define PROTOCOL_HANDSHAKE_H
 
-#include "protocol/packet.h"
+#include "protocol/auth.h"
 
 struct greeting {
     struct span version; /* with MariaDB's "5.5.5-" prefix, if any */
     uint32_t connection_id;
     uint64_t capabilities; /* with MariaDB's extended ones */
     uint32_t status;
+    char salt[AUTH_SALT_SIZE];
     bool mariadb;            /* by the version's text */
     uint32_t version_number; /* 101119; 0: not understood */
 };
@@ -30,7 +31,16 @@ struct login {
     uint32_t collation;
     struct span user, database; /* in the payload; empty: none */
     struct span program;        /* connection attribute program_name; empty: none */
+    struct span proof;          /* what the plugin sends, with its length or NUL; from COM_CHANGE_USER too */
+    struct span plugin;         /* with its NUL; empty: none named */
 };
+
+/* Appends the packet's payload without the proof, and with the name of a plugin that no account has: whatever
+ * the account's is, the server asks for it anew. `l` was parsed from the payload and names a plugin. */
+void login_withhold(struct span payload, const struct login *l, struct buf *out);
+
+/* The name in l->plugin. */
+struct span login_plugin(const struct login *l);
 
 /* What a client sends before its handshake response to ask for TLS: that response's fixed part. */
 #define TLS_REQUEST_SIZE 32

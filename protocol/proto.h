@@ -59,6 +59,7 @@ enum {
 #define CLIENT_OPTIONAL_METADATA         (1ull << 25) /* MySQL's; MariaDB has CACHE_METADATA */
 #define CLIENT_ZSTD                      (1ull << 26)
 #define CLIENT_QUERY_ATTRIBUTES          (1ull << 27)
+#define CLIENT_MULTI_FACTOR              (1ull << 28)
 #define MARIADB_CLIENT_PROGRESS          (1ull << 32)
 #define MARIADB_CLIENT_BULK              (1ull << 34)
 #define MARIADB_CLIENT_EXTENDED_METADATA (1ull << 35)

@@ -133,6 +133,24 @@ bool socket_is_unix(int fd)
     return domain == AF_UNIX;
 }
 
+bool socket_is_loopback(int fd)
+{
+    struct address a = {.len = sizeof a.addr};
+    if (getpeername(fd, (struct sockaddr *)&a.addr, &a.len))
+        return false;
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&a.addr;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&a.addr;
+    switch (a.addr.ss_family) {
+    case AF_INET:
+        return ntohl(v4->sin_addr.s_addr) >> 24 == 127;
+    case AF_INET6:
+        return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) ||
+               (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) && v6->sin6_addr.s6_addr[12] == 127);
+    default:
+        return a.addr.ss_family == AF_UNIX;
+    }
+}
+
 int socket_error(int fd)
 {
     int error = 0;

@@ -33,6 +33,7 @@ void socket_options(int fd, const struct config *config);
 int socket_connect(const struct address *a, const struct config *config, bool *done, int *error);
 
 bool socket_is_unix(int fd);
+bool socket_is_loopback(int fd); /* connected to this machine: TCP over loopback, or a Unix socket */
 
 /* The pending error of a socket: 0 when a connect has succeeded. */
 int socket_error(int fd);

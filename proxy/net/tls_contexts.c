@@ -120,13 +120,13 @@ static void load_backend_side(struct reading *r, struct tls_contexts *x)
     x->checks_name = t->mode == BACKEND_TLS_VERIFY_IDENTITY;
 }
 
-/* Only a client in clear before a backend that takes passwords as they are needs it. */
+/* Only clients of a backend that takes passwords as they are need it. */
 static bool needs_password_key(const struct config *c)
 {
-    bool secure_backend = c->backend_tls.mode != BACKEND_TLS_OFF;
+    bool secure = c->backend_tls.mode != BACKEND_TLS_OFF;
     for (size_t i = 0; i < c->backend_count; i++)
-        secure_backend = secure_backend || c->backends[i].is_unix;
-    return secure_backend && c->tls.mode != TLS_MODE_REQUIRED;
+        secure = secure || c->backends[i].is_unix;
+    return secure;
 }
 
 static void load_password_key(struct reading *r, struct tls_contexts *x, const struct tls_contexts *before)

@@ -7,11 +7,21 @@
 
 #include <stdlib.h>
 
-void auth_begin(struct session *s)
+void auth_begin(struct session *s, char *bytes, struct span payload, const struct login *l)
 {
+    struct buf other = BUF_INIT;
     s->auth_turns = 0;
     tracker_begin(&s->tracker, ANSWER_AUTH, s->capabilities);
     session_move(s, STATE_AUTH);
+    if (password_begin(s, payload, l, &other)) {
+        add_packet(channel_out(&s->backend), &s->backend_seq, buf_span(&other), SPAN(""));
+    } else {
+        bytes[3] = (char)s->backend_seq++;
+        channel_send(&s->backend, bytes, PACKET_HEADER + payload.len);
+    }
+    if (buf_failed(&other))
+        session_fail(s, "out of memory");
+    buf_free(&other);
 }
 
 size_t auth_from_client(struct session *s, char *bytes, size_t len)
@@ -24,6 +34,8 @@ size_t auth_from_client(struct session *s, char *bytes, size_t len)
     }
     s->auth_turns--;
     s->client_seq = (uint8_t)(bytes[3] + 1);
+    if (password_from_client(s, p))
+        return PACKET_HEADER + p.len;
     bytes[3] = (char)s->backend_seq++;
     channel_send(&s->backend, bytes, PACKET_HEADER + p.len);
     return PACKET_HEADER + p.len;
@@ -43,6 +55,7 @@ static void auth_ended(struct session *s, struct span packet)
 {
     bool good = s->tracker.kind == KIND_OK;
     bool changing = s->change != NULL;
+    password_forget(s);
     if (good)
         facts_status(s, s->tracker.status);
     else
@@ -69,8 +82,11 @@ size_t auth_from_backend(struct session *s, char *bytes, size_t len)
 {
     size_t used;
     enum track_event ev = tracker_feed(&s->tracker, bytes, len, &used);
+    struct span payload = {bytes + PACKET_HEADER, used > PACKET_HEADER ? used - PACKET_HEADER : 0};
     if (ev == TRACK_PACKET || ev == TRACK_END) {
         s->backend_seq = (uint8_t)(bytes[3] + 1);
+        if (ev == TRACK_PACKET && password_from_backend(s, payload))
+            return used;
         bytes[3] = (char)s->client_seq++;
     }
     switch (ev) {
@@ -83,7 +99,7 @@ size_t auth_from_backend(struct session *s, char *bytes, size_t len)
         session_fail(s, "the backend's authentication is not understood");
         return 0;
     default:
-        s->auth_turns++;
+        s->auth_turns += password_expects(s, payload);
         channel_send(&s->client, bytes, used);
         return used;
     }
@@ -107,6 +123,7 @@ size_t change_user_begin(struct session *s, char *bytes, size_t len)
         return 0;
     }
     *kept = l;
+    kept->proof = kept->plugin = SPAN("");
     char *text = (char *)(kept + 1);
     struct span *spans[] = {&kept->user, &kept->database, &kept->program};
     for (size_t i = 0; i < 3; i++) {
@@ -116,8 +133,8 @@ size_t change_user_begin(struct session *s, char *bytes, size_t len)
     }
     s->change = kept;
     s->command = COM_CHANGE_USER;
-    s->client_seq = s->backend_seq = (uint8_t)(bytes[3] + 1);
-    auth_begin(s);
-    channel_send(&s->backend, bytes, PACKET_HEADER + p.len);
+    s->client_seq = (uint8_t)(bytes[3] + 1);
+    s->backend_seq = (uint8_t)bytes[3];
+    auth_begin(s, bytes, p, &l);
     return PACKET_HEADER + p.len;
 }

@@ -5,6 +5,7 @@
  *
  *   session.c  life and death, states, lists      login.c   connecting, greeting, handshake response
  *   secure.c   TLS with either side               auth.c    the dialogue of authentication
+ *                                                 password.c  a password between unlike sides
  *   channel.c  sockets, backpressure              own.c     the proxy's own commands between the client's
  *   facts.c    what a statement changes           statements.c  the prepared statements of a session
  *                                                 named.c    those that SQL gave a name: PREPARE name FROM
@@ -81,6 +82,13 @@ struct changes {
     struct buf temporary; /* FACT_TEMPORARY: pieces of (created 1, length 2, "db.table") */
 };
 
+/* What stands between a client and a backend of which one may be secure and the other not: password.c. */
+struct password {
+    uint8_t plugin, step; /* enum auth_plugin; enum step */
+    char salt[AUTH_SALT_SIZE];
+    struct buf secret; /* wiped when it has been sent */
+};
+
 struct own_command;
 struct statement;
 
@@ -123,6 +131,7 @@ struct session {
     uint32_t server_version, connection_id;
     char *user, *program; /* malloc'ed */
     unsigned auth_turns;  /* packets that the client may send in the dialogue */
+    struct password password;
     struct login *change; /* the COM_CHANGE_USER under way: owned, with its own strings behind it */
 
     /* The command under way */
@@ -268,8 +277,23 @@ session_bytes auth_from_client, auth_from_backend;
 /* COM_CHANGE_USER; a handler of command.c's table. */
 session_bytes change_user_begin;
 
-/* The handshake response goes to the backend: the dialogue begins. */
-void auth_begin(struct session *s);
+/* The handshake response or COM_CHANGE_USER at `bytes` goes to the backend: the dialogue begins. */
+void auth_begin(struct session *s, char *bytes, struct span payload, const struct login *l);
+
+/* ---- password.c ---- */
+
+/* A handshake response or COM_CHANGE_USER comes. true: `out` is what goes in place of the payload. */
+bool password_begin(struct session *s, struct span payload, const struct login *l, struct buf *out);
+
+/* A packet of the dialogue. true: it was taken, and what it causes has been sent. */
+bool password_from_client(struct session *s, struct span payload);
+bool password_from_backend(struct session *s, struct span payload);
+
+/* Whether the client answers a packet of the backend. */
+bool password_expects(const struct session *s, struct span payload);
+
+/* The dialogue has ended. */
+void password_forget(struct session *s);
 
 /* Remembers who the client is. */
 void login_remember(struct session *s, const struct login *l);

@@ -160,6 +160,7 @@ size_t greeting_from_backend(struct session *s, char *bytes, size_t len)
     }
     session_timer(s, worker_config(s->worker)->handshake_timeout);
     s->server_capabilities = g.capabilities & CAPABILITIES_RELAYED;
+    memcpy(s->password.salt, g.salt, sizeof g.salt);
     s->mariadb = g.mariadb;
     s->server_version = g.version_number;
     s->connection_id = g.connection_id;
@@ -265,8 +266,6 @@ size_t login_from_client(struct session *s, char *bytes, size_t len)
     login_remember(s, &l);
     login_set_capabilities((char *)p.ptr, p.len, sent, s->server_capabilities);
     s->backend_seq = s->backend.tls ? 2 : 1;
-    auth_begin(s);
-    bytes[3] = (char)s->backend_seq++;
-    channel_send(&s->backend, bytes, size);
+    auth_begin(s, bytes, p, &l);
     return size;
 }

@@ -165,6 +165,7 @@ static void session_free(struct session *s)
     buf_free(&s->own_error);
     buf_free(&s->held);
     buf_free(&s->again);
+    password_forget(s);
     tls_contexts_unref(s->tls);
     free(s);
     /* the worker's count falls behind the last use of what the session was */

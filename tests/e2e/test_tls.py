@@ -255,6 +255,16 @@ def test_a_handshake_that_breaks_off_anywhere(four, authority):
         connection.ping()
 
 
+def test_a_client_that_stops_in_the_handshake_is_let_go(secure, authority):
+    with behind(secure, tls(authority), settings={"handshake_timeout": 300}) as proxy:
+        for sent in (b"", REQUEST, REQUEST + b"\x16\x03\x01"):
+            with socket.create_connection(("127.0.0.1", proxy.port), timeout=30) as sock:
+                read_packet(sock)
+                sock.sendall(sent)
+                with contextlib.suppress(ConnectionError):
+                    assert sock.recv(1) == b""
+
+
 def test_rubbish_in_an_open_connection_ends_it(four, authority):
     with socket.create_connection(("127.0.0.1", four["off"].port), timeout=30) as plain:
         greeting = read_packet(plain)

@@ -13,12 +13,13 @@ ports, ends with its owner (`with`, or close()), and dies with the Python proces
 from . import lines, shop, twin
 from .client import Client, ClientError
 from .ctl import Ctl, CtlError
+from .fake import FakeMysql
 from .process import Failure, Process, free_port, repository, wait_until
 from .proxy import Migration, Proxy
 from .server import Server, numbers
 from .twin import Twin
 
 __all__ = [
-    "Client", "ClientError", "Ctl", "CtlError", "Failure", "Migration", "Process", "Proxy", "Server", "Twin", "free_port", "lines", "numbers",
+    "Client", "ClientError", "Ctl", "CtlError", "Failure", "FakeMysql", "Migration", "Process", "Proxy", "Server", "Twin", "free_port", "lines", "numbers",
     "repository", "shop", "twin", "wait_until",
 ]

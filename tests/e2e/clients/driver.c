@@ -120,7 +120,7 @@ static void put_columns(MYSQL_RES *result)
 
 /* ---- requests of the connection ---- */
 
-/* For the connections that follow: TLS, by this CA. */
+/* For the connections that follow: TLS, by this CA; "any": whoever the server is. */
 static char authority[4096];
 
 static void do_tls(char **args, int count)
@@ -137,12 +137,12 @@ static void do_connect(char **args, int count)
     if (connection)
         mysql_close(connection);
     connection = mysql_init(NULL);
-    my_bool off = 0, on = 1;
-    mysql_options(connection, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, *authority ? &on : &off);
-    if (*authority) {
+    my_bool on = 1, verify = *authority && strcmp(authority, "any") != 0;
+    mysql_options(connection, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
+    if (*authority)
         mysql_options(connection, MYSQL_OPT_SSL_ENFORCE, &on);
+    if (verify)
         mysql_options(connection, MYSQL_OPT_SSL_CA, authority);
-    }
     mysql_options(connection, MYSQL_SET_CHARSET_NAME, "utf8mb4");
     if (count > 6 && *args[6])
         mysql_options(connection, MYSQL_DEFAULT_AUTH, args[6]);
