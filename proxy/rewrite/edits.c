@@ -45,12 +45,25 @@ static void add(struct edits *e, struct edit item)
 
 void edits_replace(struct edits *e, struct range r, struct fragment with)
 {
-    add(e, (struct edit){r.off, r.len, with});
+    add(e, (struct edit){r.off, r.len, with, NULL});
 }
 
 void edits_insert(struct edits *e, uint32_t off, struct fragment with)
 {
-    add(e, (struct edit){off, 0, with});
+    add(e, (struct edit){off, 0, with, NULL});
+}
+
+void edits_insert_rows(struct edits *e, const struct value_row *run, const struct row_text *texts,
+                       uint32_t count)
+{
+    struct run_edit *rows = arena_new_of(e->arena, struct run_edit);
+    size_t added = 0;
+    *rows = (struct run_edit){run, texts, count};
+    for (uint32_t i = 0; i < count; i++)
+        added += texts[i].text.len;
+    if (!arena_failed(e->arena))
+        add(e, (struct edit){run->range.off, run->range.len,
+                             fragment_of((struct span){NULL, added * run->run}), rows});
 }
 
 void edits_truncate(struct edits *e, uint32_t count)
@@ -157,8 +170,35 @@ static void keep_apart(struct builder *b, char before, char behind)
         builder_add(b, SPAN(" "));
 }
 
+/* A run of rows with its texts in it. */
+static void add_rows(struct builder *b, struct span text, const struct edit *edit)
+{
+    const struct value_row *run = edit->rows->run;
+    void *items = b->text;
+    if (!grow(b->arena, &items, b->len, edit->len + edit->with.text.len, 1, &b->cap))
+        return;
+    b->text = items;
+    char *to = b->text + b->len;
+    const char *from = text.ptr + edit->off;
+    const uint32_t *ends = run->ends;
+    for (uint32_t r = 0; r < run->run; r++, ends += run->count)
+        for (uint32_t i = 0; i < edit->rows->count; i++) {
+            const struct row_text *t = &edit->rows->texts[i];
+            const char *end = text.ptr + ends[t->place];
+            to = mempcpy(to, from, (size_t)(end - from));
+            to = mempcpy(to, t->text.ptr, t->text.len);
+            from = end;
+        }
+    to = mempcpy(to, from, (size_t)(text.ptr + edit->off + edit->len - from));
+    b->len = (size_t)(to - b->text);
+}
+
 static void add_edit(struct builder *b, struct span text, const struct edit *edit)
 {
+    if (edit->rows) {
+        add_rows(b, text, edit);
+        return;
+    }
     struct span with = edit->with.text;
     uint32_t end = edit->off + edit->len;
     if (edit->len && with.len && b->len)
@@ -169,7 +209,7 @@ static void add_edit(struct builder *b, struct span text, const struct edit *edi
 }
 
 struct fragment edits_render(struct edits *e, struct span text, struct range r, bool with_end,
-                             const struct markers *markers)
+                             const struct markers *markers, struct buf *into)
 {
     sort(e);
     uint32_t first = first_at(e, r.off), last = first, at = r.off, next = 0;
@@ -178,15 +218,18 @@ struct fragment edits_render(struct edits *e, struct span text, struct range r, 
         const struct edit *edit = &e->items[last];
         if (edit->off + edit->len > range_end(r) || (edit->off == range_end(r) && !with_end))
             break;
-        size += edit->with.text.len;
+        size += edit->with.text.len + 2; /* and blanks around it */
     }
     if (arena_failed(e->arena))
         return fragment_of(SPAN(""));
     if (first == last && !markers)
         return fragment_of(span_in(text, r));
     struct builder b = {.arena = e->arena, .cap = size};
-    b.text = arena_alloc(e->arena, size + 1);
-    if (arena_failed(e->arena))
+    if (!into)
+        b.text = arena_alloc(e->arena, size + 1);
+    else if (buf_reserve(into, size))
+        b.text = into->data + into->end;
+    if (arena_failed(e->arena) || !b.text)
         return fragment_of(SPAN(""));
     for (uint32_t i = first; i < last; i++) {
         const struct edit *edit = &e->items[i];
@@ -195,5 +238,6 @@ struct fragment edits_render(struct edits *e, struct span text, struct range r, 
         at = edit->off + edit->len;
     }
     copy_bytes(&b, text, at, range_end(r), markers, &next);
+    assert(b.cap == size);
     return builder_done(&b);
 }

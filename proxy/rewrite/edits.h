@@ -9,6 +9,7 @@
 #ifndef PROXY_REWRITE_EDITS_H
 #define PROXY_REWRITE_EDITS_H
 
+#include "protocol/buf.h"
 #include "proxy/sql/arena.h"
 #include "proxy/sql/ast.h"
 
@@ -19,9 +20,23 @@ struct fragment {
     uint32_t param_count;
 };
 
+/* Text that is put into every row of a run, behind the value at `place`. */
+struct row_text {
+    uint32_t place;
+    struct span text;
+};
+
+/* What a run of rows of VALUES gets: many insertions as one edit. */
+struct run_edit {
+    const struct value_row *run;
+    const struct row_text *texts; /* by place */
+    uint32_t count;
+};
+
 struct edit {
     uint32_t off, len;
     struct fragment with;
+    const struct run_edit *rows; /* over a run: with.text has only the length of what is added to it */
 };
 
 struct edits {
@@ -42,14 +57,19 @@ void edits_init(struct edits *e, struct arena *arena);
 void edits_replace(struct edits *e, struct range r, struct fragment with);
 void edits_insert(struct edits *e, uint32_t off, struct fragment with);
 
+/* Puts texts into every row of a run, which nothing else edits; the texts are kept, not copied. */
+void edits_insert_rows(struct edits *e, const struct value_row *run, const struct row_text *texts,
+                       uint32_t count);
+
 /* Forgets the edits from the `count`-th added on. Only while they are unsorted or were added in order. */
 void edits_truncate(struct edits *e, uint32_t count);
 
 /* The bytes of `r` with the edits within it applied; `with_end`: insertions right behind it too. Markers
- * are counted only where `markers` is given. Sorts the edits. The result is `text` itself, uncopied, where
- * nothing within `r` is edited. */
+ * are counted only where `markers` is given. Sorts the edits. The text is put behind what `into` holds, whose
+ * end is left for the caller to move (NULL: into the arena); it is `text` itself, uncopied, where nothing
+ * within `r` is edited. */
 struct fragment edits_render(struct edits *e, struct span text, struct range r, bool with_end,
-                             const struct markers *markers);
+                             const struct markers *markers, struct buf *into);
 
 /* A growing text in the arena. */
 struct builder {

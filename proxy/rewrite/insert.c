@@ -33,6 +33,9 @@ struct insert_plan {
     bool implied; /* the list is the catalog's, not the statement's */
     struct addition additions[SOURCE_MAX_RULES];
     uint32_t count;
+    const struct value_row *rows;   /* one by one where they are computed first; else with runs */
+    const struct row_text *in_runs; /* the additions' values by place, for rows of `in_runs_of` values */
+    uint32_t in_run_count, in_runs_of;
     struct reader *readers;
 };
 
@@ -332,8 +335,30 @@ static struct fragment row_computed_first(struct insert_plan *ip, const struct a
     return builder_done(&b);
 }
 
+/* The same is added to every row: the texts are made once. */
+static void edit_run(struct insert_plan *ip, const struct value_row *run)
+{
+    if (!ip->in_runs || ip->in_runs_of != run->count) {
+        struct row_text *texts = arena_alloc(ip->p->arena, (ip->count + 1) * sizeof *texts);
+        uint32_t n = 0;
+        for (uint32_t place = 0; place < run->count && !arena_failed(ip->p->arena); place++)
+            for (uint32_t k = 0; k < ip->count; k++)
+                if (ip->additions[k].behind == place ||
+                    (ip->additions[k].behind == NOWHERE && place + 1 == run->count))
+                    texts[n++] = (struct row_text){place, ip->additions[k].values};
+        ip->in_runs = texts;
+        ip->in_run_count = n;
+        ip->in_runs_of = run->count;
+    }
+    edits_insert_rows(&ip->p->edits, run, ip->in_runs, ip->in_run_count);
+}
+
 static void edit_row(struct insert_plan *ip, const struct value_row *row)
 {
+    if (row->run) {
+        edit_run(ip, row);
+        return;
+    }
     struct edits *edits = &ip->p->edits;
     uint32_t place = 0;
     if (!row->values) { /* (): only what is added */
@@ -348,7 +373,7 @@ static void edit_row(struct insert_plan *ip, const struct value_row *row)
             if (ip->additions[k].behind == place || (ip->additions[k].behind == NOWHERE && !e->next))
                 edits_insert(edits, range_end(e->range),
                              ip->p->reads_target ? row_computed_first(ip, &ip->additions[k], row->values,
-                                                                      NULL, row != ip->i->rows)
+                                                                      NULL, row != ip->rows)
                                                  : fragment_of(ip->additions[k].values));
 }
 
@@ -634,7 +659,8 @@ static void add_what_follows(struct insert_plan *ip)
         refuse(ip->p, ip->additions[0].rule, "the row alias names its columns, and columns are added",
                "give the row alias alone: AS new");
     edit_list(ip);
-    for (const struct value_row *row = i->rows; row && ip->count; row = row->next)
+    ip->rows = ip->p->reads_target ? value_rows_apart(ip->p->arena, ip->p->text, i->rows) : i->rows;
+    for (const struct value_row *row = ip->rows; row && ip->count; row = row->next)
         edit_row(ip, row);
     if (i->form == INSERT_QUERY && ip->count)
         edit_body(ip, i->query->body);

@@ -106,5 +106,5 @@ struct fragment rendered(struct plan *p, struct range r)
 {
     if (p->stmt->param_count && !p->markers_known)
         find_markers(p);
-    return edits_render(&p->edits, p->text, r, false, p->stmt->param_count ? &p->markers : NULL);
+    return edits_render(&p->edits, p->text, r, false, p->stmt->param_count ? &p->markers : NULL, NULL);
 }

@@ -274,7 +274,7 @@ static void finish_part(struct run *run, struct rewrite_part *part, struct range
     } else if (p->edits.count > edits_before) {
         part->verdict = REWRITE_REWRITTEN;
         if (run->plan.session->want_parts)
-            part->rewritten = edits_render(&p->edits, p->text, range, true, NULL).text;
+            part->rewritten = edits_render(&p->edits, p->text, range, true, NULL, NULL).text;
         if (out->verdict == REWRITE_UNCHANGED)
             out->verdict = REWRITE_REWRITTEN;
     }
@@ -407,14 +407,19 @@ static void apply(struct run *run)
     struct rewrite_result *out = run->out;
     bool map = p->edits.repeats_params && p->markers.count == out->param_count;
     struct range all = {0, (uint32_t)p->text.len};
-    struct fragment text = edits_render(&p->edits, p->text, all, true, map ? &p->markers : NULL);
+    struct buf *into = p->session->into;
+    struct fragment text = edits_render(&p->edits, p->text, all, true, map ? &p->markers : NULL, into);
+    if (into && text.text.ptr == into->data + into->end)
+        into->end += text.text.len;
+    else if (into)
+        buf_add_span(into, text.text);
     out->text = text.text;
     out->out_param_count = out->param_count;
     if (map) {
         out->param_map = text.params;
         out->out_param_count = text.param_count;
     }
-    if (arena_failed(p->arena))
+    if (arena_failed(p->arena) || (into && buf_failed(into)))
         refuse_all(run, "the statement is too large to be rewritten", "split it");
     else if ((p->edits.repeats_params && !map) || !map_is_whole(p->arena, out))
         refuse_all(run, "the statement's parameters cannot be repeated", "use literals in their place");

@@ -41,8 +41,9 @@ struct rewrite_session {
     bool asks;         /* the session can find out what SQL in an expression is: result.ask */
     const struct rewrite_value *values; /* of those that were asked for so far, in the order of the text */
     size_t value_count;
-    bool want_parts; /* crossfade rewrite: result.parts is to hold each statement's rewritten text, and the
-                        statements count as sent one by one */
+    bool want_parts;  /* crossfade rewrite: result.parts is to hold each statement's rewritten text, and the
+                         statements count as sent one by one */
+    struct buf *into; /* where the text of what was rewritten is put, behind what it holds; NULL: the arena */
 };
 
 enum rewrite_verdict {
@@ -105,7 +106,7 @@ struct rewrite_result {
     enum rewrite_verdict verdict;
     uint32_t facts;
     bool touches;              /* names a migrated table: what it becomes depends on the generation */
-    struct span text;          /* REWRITTEN: in the arena */
+    struct span text;          /* REWRITTEN: in the arena, or in `into` */
     const struct rule *rule;   /* UNREWRITABLE: whose; NULL where no single one is to blame */
     const char *reason, *hint; /* UNREWRITABLE: constants or in the arena; "syntax" is in reason exactly when
                                   the text was not understood */

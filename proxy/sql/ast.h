@@ -263,11 +263,14 @@ struct assignment {
     struct assignment *next;
 };
 
-/* One row of VALUES: the expressions between its parentheses. */
+/* One row of VALUES: the expressions between its parentheses. Or a run of rows of plain literals, which have
+ * no nodes (a large INSERT has little else); value_rows_apart() gives each a value_row of its own. */
 struct value_row {
-    struct range range; /* with the parentheses */
-    uint32_t count;
+    struct range range; /* with the parentheses; of a run from its first row's to its last row's */
+    uint32_t count;     /* values, of each row */
     struct expr *values;
+    uint32_t run;         /* 0: one row; else how many rows the run has */
+    const uint32_t *ends; /* of a run: where each value ends, row by row */
     struct value_row *next;
 };
 

@@ -117,6 +117,9 @@ struct expr *p_limit(struct parser *p);
 /* parser_from.c */
 struct table_ref *p_table_refs(struct parser *p); /* comma list */
 
+/* parser_rows.c */
+void p_value_rows(struct parser *p, struct insert_stmt *ins); /* behind VALUES */
+
 /* parser_dml.c */
 void p_insert(struct parser *p, struct stmt *s);
 void p_update(struct parser *p, struct stmt *s, struct with *with);

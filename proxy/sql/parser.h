@@ -79,6 +79,10 @@ enum parse_status parse_statement(struct arena *arena, const struct sql_dialect 
 enum parse_status parse_expression(struct arena *arena, const struct sql_dialect *dialect, struct span text,
                                    struct expr **out, struct parse_error *error);
 
+/* The rows of VALUES one by one, those of runs too, their values as the grammar would have made them. `text`
+ * is what was parsed. NULL when memory is out. */
+struct value_row *value_rows_apart(struct arena *arena, struct span text, const struct value_row *rows);
+
 /* A cheap look at a text without a tree: one pass of the lexer.
  *
  * names: what to look for, folded to lower ASCII. It tells whether the text could need a parser at all. */

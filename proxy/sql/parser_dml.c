@@ -1,7 +1,4 @@
 /* The statements that change rows: INSERT, REPLACE, UPDATE, DELETE, LOAD DATA and LOAD XML. */
-#include <stdalign.h>
-#include <stddef.h>
-
 #include "proxy/sql/parse.h"
 
 static struct range partition_clause(struct parser *p)
@@ -32,156 +29,6 @@ static struct expr *column_list(struct parser *p, struct range *range, bool vari
     return first;
 }
 
-/* ---- rows of VALUES ----
- *
- * A large INSERT is little but rows of plain literals. Those are read straight from the bytes, without
- * tokens; anything else in a row sends the whole row to the grammar. Both build the same tree. */
-
-/* After a row of another kind, this many are left to the grammar. */
-enum { ROWS_LEFT = 8 };
-
-struct rows {
-    uint32_t count; /* values of the row before */
-    uint32_t left;  /* rows that are left to the grammar */
-    char *nodes;    /* literals' nodes, allocated for a whole row at once */
-    uint32_t node_count;
-};
-
-static size_t literal_size(void)
-{
-    const size_t align = alignof(struct expr);
-    return (offsetof(struct expr, db) + align - 1) / align * align;
-}
-
-static struct expr *take_literal(struct parser *p, struct rows *rows)
-{
-    if (rows->node_count == 0) {
-        uint32_t count = rows->count > 0 ? rows->count : 1;
-        rows->nodes = p_alloc(p, count * literal_size());
-        rows->node_count = count;
-    }
-    struct expr *e = (struct expr *)(void *)rows->nodes;
-    rows->nodes += literal_size();
-    rows->node_count--;
-    e->kind = EXPR_LITERAL;
-    e->height = 1;
-    return e;
-}
-
-static const char *plain_number_end(const char *at, const char *end)
-{
-    const char *q = at;
-    while (q < end && lex_is(*q, CLASS_DIGIT))
-        q++;
-    if (q > at && q < end && *q == '.')
-        do
-            q++;
-        while (q < end && lex_is(*q, CLASS_DIGIT));
-    return q > at ? q : NULL;
-}
-
-/* The end of the number, string or NULL at `at`; NULL where it is none, or not plainly one. */
-static const char *plain_literal_end(const struct parser *p, const char *at, const char *end)
-{
-    bool folded = false;
-    const char *q = NULL;
-    if (*at == '\'' || (*at == '"' && !(p->dialect->modes & SQL_ANSI_QUOTES)))
-        return lex_quoted_end(p->dialect, at, end, false, &folded);
-    if (lex_is(*at, CLASS_DIGIT) || *at == '-')
-        q = plain_number_end(at + (*at == '-'), end);
-    else if (end - at > 4 && span_ieq((struct span){at, 4}, SPAN("NULL")))
-        q = at + 4;
-    return q && q < end && !lex_is(*q, CLASS_IDENT) && *q != '.' ? q : NULL;
-}
-
-static struct expr *plain_literal(struct parser *p, struct rows *rows, const char *at, const char *end)
-{
-    bool negative = *at == '-';
-    uint32_t off = (uint32_t)(at - p->lx.text), len = (uint32_t)(end - at);
-    struct expr *e = take_literal(p, rows);
-    e->range = (struct range){off + negative, len - negative};
-    e->null_literal = (*at | 0x20) == 'n';
-    if (!negative)
-        return e;
-    struct expr *minus = p_new(p, struct expr);
-    *minus = (struct expr){.kind = EXPR_OP, .op = OP_NEGATE, .height = 2, .range = {off, len}, .args = e};
-    return minus;
-}
-
-static const char *skip_spaces(const char *at, const char *end)
-{
-    while (at < end && *at == ' ')
-        at++;
-    return at;
-}
-
-/* Reads a row of plain literals, at its '('. false: it is of another kind, and nothing was read. */
-static bool literal_row(struct parser *p, struct value_row *row, struct rows *rows)
-{
-    const char *text = p->lx.text, *at = text + p->lx.pos, *end = text + p->lx.len;
-    struct expr **tail = &row->values;
-    while (p->status == PARSE_OK) {
-        at = skip_spaces(at, end);
-        const char *q = at < end ? plain_literal_end(p, at, end) : NULL;
-        const char *next = q ? skip_spaces(q, end) : end;
-        if (next == end || (*next != ',' && *next != ')'))
-            break;
-        *tail = plain_literal(p, rows, at, q);
-        if (p->peak < (*tail)->height)
-            p->peak = (*tail)->height;
-        tail = &(*tail)->next;
-        row->count++;
-        at = next + 1;
-        if (*next == ',')
-            continue;
-        row->range = (struct range){p->tok.off, (uint32_t)(at - text) - p->tok.off};
-        p->tok = (struct token){.type = ')', .off = (uint32_t)(next - text), .len = 1};
-        p->lx.pos = (uint32_t)(at - text);
-        p_advance(p);
-        return true;
-    }
-    row->values = NULL;
-    row->count = 0;
-    return false;
-}
-
-static struct value_row *value_row(struct parser *p, struct rows *rows)
-{
-    struct value_row *row = p_new(p, struct value_row);
-    struct expr_tail t = {NULL, &row->values};
-    uint32_t off = p->tok.off;
-    if (rows->left > 0)
-        rows->left--;
-    else if (p_at(p, '(') && literal_row(p, row, rows))
-        return row;
-    else
-        rows->left = ROWS_LEFT;
-    p_expect(p, '(', "expected ( of a row of VALUES");
-    while (!p_at(p, ')') && !p_at(p, TOK_END)) {
-        p_operand(p, &t, p_expr_or_default(p));
-        row->count++;
-        if (!p_accept(p, ','))
-            break;
-    }
-    p_expect(p, ')', "expected ) of a row of VALUES");
-    row->range = p_since(p, off);
-    return row;
-}
-
-static void value_rows(struct parser *p, struct insert_stmt *ins)
-{
-    struct value_row **tail = &ins->rows;
-    uint32_t off = p->tok.off;
-    struct rows rows = {0};
-    do {
-        *tail = value_row(p, &rows);
-        rows.count = (*tail)->count;
-        tail = &(*tail)->next;
-        ins->row_count++;
-    } while (p_accept(p, ','));
-    ins->values_range = p_since(p, off);
-}
-
 /* AS new [(columns)] */
 static void row_alias(struct parser *p, struct insert_stmt *ins)
 {
@@ -200,7 +47,7 @@ static void insert_source(struct parser *p, struct insert_stmt *ins)
     if (values && p_peek_kw(p) != KW_ROW) {
         p_advance(p);
         ins->form = INSERT_VALUES;
-        value_rows(p, ins);
+        p_value_rows(p, ins);
         row_alias(p, ins);
     } else if (p_accept_kw(p, KW_SET)) {
         ins->form = INSERT_SET;

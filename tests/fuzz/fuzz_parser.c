@@ -15,6 +15,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static struct arena *arena;
+
 #define REQUIRE(condition)                                                                                   \
     do {                                                                                                     \
         if (!(condition)) {                                                                                  \
@@ -71,13 +73,26 @@ static bool measure(struct expr *e, void *ctx)
     return true;
 }
 
-static void check_statement(const struct sql_dialect *d, struct span text, const struct stmt *s)
+/* A run's rows apart are as good a tree, and as many rows. */
+static void check_rows(struct span text, struct stmt *s)
+{
+    struct insert_stmt *i = s->insert;
+    uint32_t count = 0;
+    i->rows = value_rows_apart(arena, text, i->rows);
+    for (const struct value_row *row = i->rows; row; row = row->next)
+        count++;
+    REQUIRE(arena_failed(arena) || (count == i->row_count && !ast_check_stmt(s, text.len)));
+}
+
+static void check_statement(const struct sql_dialect *d, struct span text, struct stmt *s)
 {
     const char *broken = ast_check_stmt(s, text.len);
     if (broken) {
         fprintf(stderr, "%s\n", broken);
         abort();
     }
+    if (s->kind == STMT_INSERT)
+        check_rows(text, s);
     for (struct expr *e = s->exprs; e; e = e->next)
         REQUIRE(expr_walk(e, measure, NULL));
     for (const struct table_name_list *t = s->tables; t; t = t->next)
@@ -92,7 +107,6 @@ static void check_statement(const struct sql_dialect *d, struct span text, const
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct arena *arena;
     if (size == 0)
         return 0;
     if (!arena)

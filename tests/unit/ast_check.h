@@ -173,6 +173,19 @@ static inline void ast_check_set(struct ast_check *c, const struct assignment *a
     }
 }
 
+/* A run of rows: the values end one behind the other. */
+static inline void ast_check_run(struct ast_check *c, const struct value_row *row)
+{
+    uint32_t at = row->range.off;
+    for (uint32_t i = 0; i < row->run * row->count && !c->broken; i++) {
+        if (row->values || row->ends[i] <= at + 1)
+            c->broken = "a run's value that ends before it begins";
+        at = row->ends[i];
+    }
+    if (row->run && at >= range_end(row->range))
+        c->broken = "a run's value outside of it";
+}
+
 static inline void ast_check_insert(struct ast_check *c, const struct insert_stmt *i, struct range all)
 {
     ast_check_table(c, &i->table, all);
@@ -182,6 +195,7 @@ static inline void ast_check_insert(struct ast_check *c, const struct insert_stm
     for (const struct value_row *row = i->rows; row; row = row->next) {
         ast_follows(c, row->range, i->values_range, &at, "a row outside of VALUES");
         ast_check_expr(c, row->values, row->range);
+        ast_check_run(c, row);
     }
     ast_check_set(c, i->set, all);
     if (i->query)

@@ -47,6 +47,10 @@ char *trees_of(uint32_t modes, const char *sql)
             continue;
         }
         const char *broken = ast_check_stmt(s, text.len);
+        if (!broken && s->kind == STMT_INSERT) {
+            s->insert->rows = value_rows_apart(arena, text, s->insert->rows);
+            broken = ast_check_stmt(s, text.len);
+        }
         if (broken)
             fail_msg("%s: %s", sql, broken);
         dump_stmt(&dump, s);
