@@ -3,6 +3,8 @@
  *      data            data+start               data+end            data+cap
  *       |  consumed      |   unread bytes          |   free            |
  *
+ * From some megabytes on the memory is that of large.h.
+ *
  * Appending carries a sticky failure: after an allocation failed every further
  * append is a no-op and buf_failed() tells; builders need one check at their end. */
 #ifndef PROTOCOL_BUF_H
@@ -33,6 +35,10 @@ void buf_add_span(struct buf *b, struct span s);
 void buf_add_str(struct buf *b, const char *s);
 void buf_add_byte(struct buf *b, unsigned char c);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* The unread bytes and a NUL, malloc'ed, in exchange for the buffer, which is empty then; NULL where it has
+ * failed. */
+char *buf_take_string(struct buf *b);
 
 /* Drops `n` unread bytes from the front; n must not exceed buf_len(). */
 void buf_consume(struct buf *b, size_t n);

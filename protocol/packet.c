@@ -172,6 +172,25 @@ void packet_end(struct buf *b, size_t begin, uint8_t seq)
     p[3] = (char)seq;
 }
 
+void packet_end_split(struct buf *b, size_t begin, uint8_t *seq)
+{
+    size_t len = buf_len(b) - begin - PACKET_HEADER, more = len / PACKET_MAX;
+    if (more > 0 && !buf_reserve(b, more * PACKET_HEADER))
+        return;
+    if (buf_failed(b))
+        return;
+    b->end += more * PACKET_HEADER;
+    for (size_t i = more + 1; i-- > 0;) { /* the last first, since all but the first move */
+        char *payload = buf_ptr(b) + begin + PACKET_HEADER + i * PACKET_MAX, *p = payload + i * PACKET_HEADER;
+        size_t n = i < more ? PACKET_MAX : len - more * PACKET_MAX;
+        if (i > 0)
+            memmove(p, payload, n);
+        put_u24(p - PACKET_HEADER, (uint32_t)n);
+        p[-1] = (char)(uint8_t)(*seq + i);
+    }
+    *seq = (uint8_t)(*seq + more + 1);
+}
+
 void add_err(struct buf *b, uint8_t seq, unsigned code, const char *sqlstate, struct span message)
 {
     size_t at = packet_begin(b);

@@ -55,6 +55,10 @@ void add_packet(struct buf *b, uint8_t *seq, struct span head, struct span body)
 size_t packet_begin(struct buf *b);
 void packet_end(struct buf *b, size_t begin, uint8_t seq);
 
+/* The same for a payload of any length, which is split where it has to be. The sequence id of the first
+ * packet is *seq, which moves behind the last. */
+void packet_end_split(struct buf *b, size_t begin, uint8_t *seq);
+
 /* An ERR packet. sqlstate: five characters, or NULL for the form that a server uses before it knows the
  * client's capabilities. */
 void add_err(struct buf *b, uint8_t seq, unsigned code, const char *sqlstate, struct span message);

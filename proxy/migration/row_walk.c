@@ -17,11 +17,7 @@ static char *first_key(struct row_walk *w, struct db_result *r, bool *found)
     if (!f)
         return NULL;
     row_key_literals(&b, &w->key, f);
-    buf_add_byte(&b, '\0');
-    if (!buf_failed(&b))
-        return b.data;
-    buf_free(&b);
-    return NULL;
+    return buf_take_string(&b);
 }
 
 static void add_select(struct buf *b, const struct row_walk *w)

@@ -143,11 +143,7 @@ char *store_definition(const struct config_migration *m)
         buf_printf(&b, "old %s = %s\n", m->old_columns[i].name, m->old_columns[i].expression);
     for (size_t i = 0; i < m->new_count; i++)
         buf_printf(&b, "new %s = %s\n", m->new_columns[i].name, m->new_columns[i].expression);
-    buf_add_byte(&b, '\0');
-    if (!buf_failed(&b))
-        return b.data;
-    buf_free(&b);
-    return NULL;
+    return buf_take_string(&b);
 }
 
 /* ---- reading ---------------------------------------------------------------------------------------- */

@@ -93,19 +93,44 @@ size_t command_forward(struct session *s, const char *bytes, size_t len)
     return used;
 }
 
-void command_send(struct session *s, struct span head, struct span body, size_t parts)
+/* Follows the answer of a command whose packets, up to `seq`, stand for the client's `parts`. */
+static void sent(struct session *s, uint8_t command, uint8_t seq, size_t parts)
 {
-    uint8_t seq = 0;
-    add_packet(channel_out(&s->backend), &seq, head, body);
     s->send_left = 0;
     s->send_joined = false;
-    await_answer(s, (uint8_t)head.ptr[0]);
+    await_answer(s, command);
     /* The answer goes on counting where the command's packets ended; the client counts its own. */
     s->renumber = (uint8_t)((uint8_t)parts - seq);
     if (s->renumber)
         s->tracker.whole = true;
     if (answer_of(s->command) == ANSWER_NONE)
         session_move(s, STATE_READY);
+}
+
+void command_send(struct session *s, struct span head, struct span body, size_t parts)
+{
+    uint8_t seq = 0;
+    add_packet(channel_out(&s->backend), &seq, head, body);
+    sent(s, (uint8_t)head.ptr[0], seq, parts);
+}
+
+void command_send_built(struct session *s, size_t parts)
+{
+    struct buf *built = &s->shared->built, *out = channel_out(&s->backend);
+    uint8_t seq = 0;
+    packet_end_split(built, 0, &seq);
+    if (buf_failed(built)) {
+        session_fail(s, "out of memory");
+        return;
+    }
+    if (buf_len(out) == 0 && buf_len(built) > SCRATCH_SIZE) { /* the socket will not take it at once */
+        buf_free(out);
+        *out = *built;
+        *built = BUF_INIT;
+    } else {
+        channel_send(&s->backend, buf_ptr(built), buf_len(built));
+    }
+    sent(s, COM_QUERY, seq, parts);
 }
 
 void command_refuse(struct session *s, size_t parts, unsigned code, struct span message)

@@ -182,7 +182,9 @@ struct shared {
     struct session *sessions, *dead;
     struct arena *arena;
     char *sealed; /* SCRATCH_SIZE bytes that TLS has not opened yet; NULL: no connection has TLS so far */
-    struct buf sealer; /* lends its memory to a connection while that seals */
+    struct buf sealer;  /* lends its memory to a connection while that seals */
+    struct event *trim; /* looks through the memory that is kept for large statements */
+    struct buf built;   /* a rewritten text's packet, on its way from the rewriter to the socket */
     char scratch[SCRATCH_SIZE];
 };
 
@@ -310,6 +312,9 @@ size_t command_forward(struct session *s, const char *bytes, size_t len);
  * follows its answer. */
 void command_send(struct session *s, struct span head, struct span body, size_t parts);
 
+/* The same for the packet that text_decide() built. */
+void command_send_built(struct session *s, size_t parts);
+
 /* Answers the client's command, which had `parts` packets, with an ERR packet. */
 void command_refuse(struct session *s, size_t parts, unsigned code, struct span message);
 
@@ -403,9 +408,10 @@ enum text_plan { TEXT_FORWARD, TEXT_SEND, TEXT_REFUSE, TEXT_WAIT };
 
 /* What becomes of a text under the pinned rules. TEXT_WAIT: an own command was begun, try again after it.
  * `as`: the statement whose dialect and database the text is read by; NULL: the session's.
- * The result is in the worker's arena until the next call. */
+ * `build`: what a text is rewritten to becomes a COM_QUERY in the worker's `built`; else its text is in the
+ * worker's arena. Either is there until the next call. */
 enum text_plan text_decide(struct session *s, struct span text, const struct statement *as, bool prepared,
-                           struct rewrite_result *out);
+                           bool build, struct rewrite_result *out);
 
 /* A packet of PREPARE's answer that the client must see otherwise, or that must be remembered. */
 void prepare_answer(struct session *s, enum track_event ev, struct span packet);

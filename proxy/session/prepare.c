@@ -66,7 +66,7 @@ size_t prepare_begin(struct session *s, char *bytes, size_t len)
     if (!g.payload.ptr)
         return 0;
     struct span text = {g.payload.ptr + 1, g.payload.len - 1};
-    enum text_plan plan = text_decide(s, text, NULL, true, &r);
+    enum text_plan plan = text_decide(s, text, NULL, true, false, &r);
     if (plan == TEXT_WAIT)
         return 0;
     s->last_prepared = 0;

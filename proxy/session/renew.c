@@ -311,7 +311,7 @@ enum renew statement_renew(struct session *s, struct statement *st, struct rewri
 {
     if (buf_len(&s->own_error) > 0)
         return RENEW_FAILED;
-    enum text_plan plan = text_decide(s, st->text, st, true, r);
+    enum text_plan plan = text_decide(s, st->text, st, true, false, r);
     if (plan == TEXT_WAIT)
         return RENEW_WAIT;
     if (plan == TEXT_REFUSE)

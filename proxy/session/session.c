@@ -7,7 +7,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "protocol/large.h"
 #include "proxy/sql/arena.h"
+
+enum { TRIM_S = 5 };
 
 #define TO(state) (1u << STATE_##state)
 #define TO_END    (TO(CLOSING) | TO(ENDED))
@@ -89,6 +92,7 @@ static void session_start(struct worker *w, int fd, const struct accepted *clien
         worker_session_ended(w);
         return;
     }
+    large_keep(true); /* sessions_stop() gives it up */
     s->worker = w;
     s->shared = shared;
     s->id = worker_session_id(w);
@@ -197,6 +201,13 @@ static void free_empty(struct buf *b)
         buf_free(b);
 }
 
+/* What was kept for large statements goes when none has come for a while. */
+static void trim_later(struct shared *shared)
+{
+    if (!evtimer_pending(shared->trim, NULL))
+        event_add(shared->trim, &(struct timeval){TRIM_S, 0});
+}
+
 void session_leave(struct session *s)
 {
     struct shared *shared = s->shared;
@@ -211,30 +222,46 @@ void session_leave(struct session *s)
     if (s->state != STATE_ENDED)
         channels_interest(s);
     sessions_reap(shared);
+    if (large_is_kept())
+        trim_later(shared);
 }
 
 /* ---- what workers run ---- */
 
+static void on_trim(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    if (large_trim())
+        trim_later(arg);
+}
+
+static void shared_free(struct shared *shared)
+{
+    arena_free(shared->arena);
+    buf_free(&shared->built);
+    buf_free(&shared->sealer);
+    free(shared->sealed);
+    if (shared->trim)
+        event_free(shared->trim);
+    free(shared);
+}
+
 static void *shared_open(struct worker *w)
 {
-    (void)w;
     struct shared *shared = calloc(1, sizeof *shared);
-    if (shared)
-        shared->arena = arena_new(ARENA_LIMIT);
-    if (shared && !shared->arena) {
-        free(shared);
+    if (!shared)
         return NULL;
-    }
-    return shared;
+    shared->arena = arena_new(ARENA_LIMIT);
+    shared->trim = evtimer_new(worker_base(w), on_trim, shared);
+    if (shared->arena && shared->trim)
+        return shared;
+    shared_free(shared);
+    return NULL;
 }
 
 static void shared_close(struct worker *w)
 {
-    struct shared *shared = worker_data(w);
-    arena_free(shared->arena);
-    buf_free(&shared->sealer);
-    free(shared->sealed);
-    free(shared);
+    shared_free(worker_data(w));
 }
 
 /* Calls `visit` for every session; a visited one may end. */
@@ -288,6 +315,7 @@ static void sessions_drain(struct worker *w)
 
 static void sessions_stop(struct worker *w)
 {
+    large_keep(false);
     each(w, visit_stop);
 }
 

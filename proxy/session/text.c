@@ -17,7 +17,7 @@ static bool quotes_may_name(const struct session *s, const struct rewrite_sessio
 }
 
 enum text_plan text_decide(struct session *s, struct span text, const struct statement *as, bool prepared,
-                           struct rewrite_result *out)
+                           bool build, struct rewrite_result *out)
 {
     const struct rules *rules = session_pin(s);
     *out = (struct rewrite_result){.verdict = REWRITE_UNCHANGED};
@@ -36,6 +36,12 @@ enum text_plan text_decide(struct session *s, struct span text, const struct sta
     if (!rewrite_wanted(&rs, text))
         return TEXT_FORWARD;
     arena_reset(s->shared->arena);
+    if (build) {
+        rs.into = &s->shared->built;
+        buf_reset(rs.into);
+        packet_begin(rs.into);
+        buf_add_byte(rs.into, COM_QUERY);
+    }
     rewrite_text(s->shared->arena, &rs, text, out);
     if ((out->touches || out->ask.ptr) && !s->asked &&
         !(s->modes_known && s->charset_known && s->database_known)) {
@@ -85,7 +91,7 @@ size_t query_begin(struct session *s, char *bytes, size_t len)
         own_error_answer(s, g.parts);
         return g.size;
     }
-    enum text_plan plan = text_decide(s, text, NULL, false, &r);
+    enum text_plan plan = text_decide(s, text, NULL, false, true, &r);
     if (plan == TEXT_WAIT || (r.ask.ptr && !named_ready(s, &r)))
         return 0;
     if (plan != TEXT_REFUSE && (!named_ready(s, &r) || !named_note(s, &r)))
@@ -104,7 +110,7 @@ size_t query_begin(struct session *s, char *bytes, size_t len)
         s->pending = &s->text_changes;
     }
     if (plan == TEXT_SEND)
-        command_send(s, SPAN("\x03"), r.text, g.parts);
+        command_send_built(s, g.parts);
     else if (g.parts > 1) /* joined, so it must be split again */
         command_send(s, SPAN("\x03"), text, g.parts);
     else

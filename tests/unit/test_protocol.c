@@ -9,6 +9,7 @@
 
 #include "protocol/execute.h"
 #include "protocol/handshake.h"
+#include "protocol/large.h"
 #include "protocol/ok.h"
 
 #define assert_span(s, lit) assert_true(span_eq((s), SPAN(lit)))
@@ -92,6 +93,64 @@ static void test_split_and_join(void **state)
         free(body);
         buf_free(&b);
     }
+}
+
+/* A packet that is built in place is split as one that is put together. */
+static void test_split_in_place(void **state)
+{
+    static const size_t sizes[] = {
+        0, 1, PACKET_MAX - 1, PACKET_MAX, PACKET_MAX + 1, 2 * PACKET_MAX, 2 * PACKET_MAX + 7};
+    char *body = malloc(2 * PACKET_MAX + 7);
+    (void)state;
+    assert_non_null(body);
+    for (size_t i = 0; i < 2 * PACKET_MAX + 7; i++)
+        body[i] = (char)(i * 31 + i / 251);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct buf expected = BUF_INIT, got = BUF_INIT;
+        uint8_t seq = 250, got_seq = 250;
+        buf_add_str(&got, "before");
+        add_packet(&expected, &seq, SPAN(""), (struct span){body, sizes[i]});
+        size_t at = packet_begin(&got);
+        buf_add(&got, body, sizes[i]);
+        packet_end_split(&got, at, &got_seq);
+        assert_int_equal(got_seq, seq);
+        assert_int_equal(buf_len(&got), buf_len(&expected) + at);
+        assert_memory_equal(buf_ptr(&got) + at, buf_ptr(&expected), buf_len(&expected));
+        assert_memory_equal(buf_ptr(&got), "before", at);
+        buf_free(&expected);
+        buf_free(&got);
+    }
+    free(body);
+}
+
+/* Bytes stay while a buffer grows from small to large memory and on, consumed at its front or not. */
+static void test_large_buffers(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 4; round++) {
+        struct buf b = BUF_INIT;
+        unsigned char first = 0, next = 0;
+        large_keep(round >= 2);
+        while (buf_len(&b) < 5 * LARGE) {
+            char piece[65537];
+            for (size_t i = 0; i < sizeof piece; i++)
+                piece[i] = (char)next++;
+            buf_add(&b, piece, sizeof piece);
+            if (round % 2) {
+                buf_consume(&b, 1001);
+                first = (unsigned char)(first + 1001 % 256);
+            }
+        }
+        assert_false(buf_failed(&b));
+        for (size_t i = 0; i < buf_len(&b); i++)
+            if ((unsigned char)buf_ptr(&b)[i] != (unsigned char)(first + i))
+                fail_msg("round %d: byte %zu", round, i);
+        buf_free(&b);
+        assert_int_equal(large_is_kept(), round >= 2);
+    }
+    assert_true(large_trim()); /* used since the last time */
+    assert_false(large_trim());
+    large_keep(false);
 }
 
 static void test_err(void **state)
@@ -464,6 +523,8 @@ int main(void)
         cmocka_unit_test(test_lenenc_round_trip),
         cmocka_unit_test(test_reader_fails_once_and_for_all),
         cmocka_unit_test(test_split_and_join),
+        cmocka_unit_test(test_split_in_place),
+        cmocka_unit_test(test_large_buffers),
         cmocka_unit_test(test_err),
         cmocka_unit_test(test_greeting),
         cmocka_unit_test(test_tls_request),
