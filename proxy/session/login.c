@@ -107,7 +107,7 @@ void login_timed_out(struct session *s)
 {
     if (s->state == STATE_CONNECT)
         connect_next(s, ETIMEDOUT);
-    else if (s->state == STATE_GREETING && buf_len(&s->backend.in) == 0) {
+    else if (s->state == STATE_GREETING) {
         session_move(s, STATE_CONNECT);
         connect_next(s, ETIMEDOUT);
     } else if (s->state == STATE_BACKEND_TLS) {
@@ -118,7 +118,7 @@ void login_timed_out(struct session *s)
 
 bool login_backend_closed(struct session *s)
 {
-    if (s->state != STATE_GREETING || buf_len(&s->backend.in) > 0)
+    if (s->state != STATE_GREETING)
         return false;
     session_move(s, STATE_CONNECT);
     connect_next(s, ECONNRESET);

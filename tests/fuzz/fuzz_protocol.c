@@ -7,6 +7,7 @@
 #include "protocol/execute.h"
 #include "protocol/handshake.h"
 #include "protocol/ok.h"
+#include "protocol/proxy_header.h"
 #include "protocol/tracker.h"
 
 #define DECISIONS 256
@@ -150,11 +151,34 @@ static void try_logical(const uint8_t *data, size_t size)
     HOLD(parts == 1 || size > PACKET_MAX);
 }
 
+/* Whatever the pieces, the same verdict; what was read is said again so that it is read as the same. */
+static void try_proxy_header(const uint8_t *data, size_t size)
+{
+    struct proxy_addresses a, b;
+    size_t used, again;
+    enum proxy_verdict verdict = PROXY_MORE;
+    for (size_t n = 0; n <= size && verdict == PROXY_MORE; n++)
+        verdict = proxy_header_parse((struct span){(const char *)data, n}, &a, &used);
+    HOLD(proxy_header_parse((struct span){(const char *)data, size}, &b, &again) == verdict);
+    if (verdict != PROXY_HEADER)
+        return;
+    HOLD(used == again && used <= size && used <= PROXY_HEADER_MAX);
+    for (unsigned version = 1; version <= 2; version++) {
+        struct buf built = BUF_INIT;
+        proxy_header_build(&built, version, &a);
+        HOLD(proxy_header_parse(buf_span(&built), &b, &again) == PROXY_HEADER && again == buf_len(&built));
+        HOLD(b.family == (a.family == PROXY_UNIX ? PROXY_LOCAL : a.family));
+        HOLD(memcmp(a.source, b.source, sizeof a.source) == 0 && a.source_port == b.source_port);
+        HOLD(memcmp(a.destination, b.destination, sizeof a.destination) == 0);
+        buf_free(&built);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
         return 0;
-    switch (data[0] % 7) {
+    switch (data[0] % 8) {
     case 0:
         try_tracker(data + 1, size - 1);
         break;
@@ -169,7 +193,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 4:
     case 5:
-        try_execute(data + 1, size - 1, data[0] % 7 == 5);
+        try_execute(data + 1, size - 1, data[0] % 8 == 5);
+        break;
+    case 6:
+        try_proxy_header(data + 1, size - 1);
         break;
     default:
         try_logical(data + 1, size - 1);

@@ -12,6 +12,7 @@
 
 #include "config/config.h"
 #include "config/endpoint.h"
+#include "config/network.h"
 #include "protocol/buf.h"
 #include "proxy/rewrite/rules.h"
 
@@ -314,6 +315,51 @@ static void test_no_file(void **state)
     buf_free(&messages);
 }
 
+/* ---- networks ---- */
+
+static void test_networks(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *network;
+        unsigned char address[16];
+        size_t size;
+        bool in;
+    } cases[] = {
+        {"192.0.2.0/24", {192, 0, 2, 255}, 4, true},
+        {"192.0.2.0/24", {192, 0, 3, 0}, 4, false},
+        {"192.0.2.1", {192, 0, 2, 1}, 4, true},
+        {"192.0.2.1", {192, 0, 2, 2}, 4, false},
+        {"10.128.0.0/9", {10, 128, 0, 1}, 4, true},
+        {"10.128.0.0/9", {10, 127, 255, 255}, 4, false},
+        {"0.0.0.0/0", {1, 2, 3, 4}, 4, true},
+        {"0.0.0.0/0", {0}, 16, false},
+        {"0.0.0.0/0", {0}, 0, false},
+        {"::/0", {0xff}, 16, true},
+        {"::/0", {1, 2, 3, 4}, 4, false},
+        {"2001:db8::/33", {0x20, 1, 0xd, 0xb8, 0x7f}, 16, true},
+        {"2001:db8::/33", {0x20, 1, 0xd, 0xb8, 0x80}, 16, false},
+        {"192.0.2.0/24", {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 9}, 16, true},
+        {"::/0", {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 9}, 16, false},
+        {"unix", {0}, 0, true},
+        {"unix", {0}, 4, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct network n;
+        assert_null(network_parse(cases[i].network, &n));
+        if (network_has(&n, 1, cases[i].address, cases[i].size) != cases[i].in)
+            fail_msg("case %zu: %s", i, cases[i].network);
+    }
+    static const char *const bad[] = {
+        "",          "192.0.2.1/33", "::1/129",      "192.0.2.0/",      "/24",
+        "localhost", "192.0.2.1/24", "192.0.2.0/-1", "2001:db8::1/32",  "192.0.2",
+        "::g",       "Unix",         "10.0.0.0/8x",  "1.2.3.4, 5.6.7.8"};
+    struct network n;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (!network_parse(bad[i], &n))
+            fail_msg("taken: %s", bad[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +367,7 @@ int main(void)
         cmocka_unit_test(test_defaults),      cmocka_unit_test(test_tls),
         cmocka_unit_test(test_values),        cmocka_unit_test(test_long_value),
         cmocka_unit_test(test_hostile_bytes), cmocka_unit_test(test_no_file),
+        cmocka_unit_test(test_networks),
     };
     return cmocka_run_group_tests_name("config", tests, NULL, NULL);
 }
