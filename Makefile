@@ -98,6 +98,12 @@ bench: ## against direct and HAProxy (QUICK=1: a few minutes; RECORD=1: writes d
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all
 	@exec $(PYTHON) tests/bench/bench.py $(if $(QUICK),--quick) $(if $(RECORD),--record)
 
+soak: ## connections opened and closed for five minutes while others idle (MINUTES=5 RATE=10000 IDLE=5000)
+	@tests/tools/deps.sh demo
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all
+	@CROSSFADE_BUILD=$(B) $(PYTHON) tests/bench/soak.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE)) \
+	$(if $(IDLE),--idle $(IDLE))
+
 sql-suite: ## how much of the SQL in MariaDB's own test suite is parsed and rewritten (AGAIN=1: judged before)
 	@tests/tools/deps.sh demo
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all
