@@ -55,6 +55,7 @@ void tracker_begin(struct tracker *t, enum answer answer, uint64_t capabilities)
         [ANSWER_NONE] = STEP_DONE,        [ANSWER_OK] = STEP_OK,       [ANSWER_RESULTS] = STEP_FIRST,
         [ANSWER_PREPARE] = STEP_PREPARED, [ANSWER_ROWS] = STEP_ROWS,   [ANSWER_FIELDS] = STEP_ROWS,
         [ANSWER_STRING] = STEP_STRING,    [ANSWER_STREAM] = STEP_ROWS, [ANSWER_AUTH] = STEP_AUTH,
+        [ANSWER_CURSOR] = STEP_FIRST,
     };
     *t = (struct tracker){.capabilities = capabilities, .answer = answer, .step = first[answer]};
 }
@@ -109,7 +110,8 @@ static enum track_event ended(struct tracker *t)
 /* After a statement's OK, or the end of its rows. */
 static enum track_event result_ended(struct tracker *t)
 {
-    if (t->answer != ANSWER_RESULTS || !(t->status & STATUS_MORE_RESULTS))
+    bool may_follow = t->answer == ANSWER_RESULTS || t->answer == ANSWER_CURSOR;
+    if (!may_follow || !(t->status & STATUS_MORE_RESULTS))
         return ended(t);
     t->step = STEP_FIRST;
     t->results++;
@@ -207,6 +209,14 @@ static enum track_event on_rows_end(struct tracker *t, struct span p)
     return result_ended(t);
 }
 
+/* Whether the rows are fetched later. The flag alone does not say so: a cursor that is open inside of a
+ * compound statement or a routine sets it too, in every result that the program sends. */
+static bool cursor_opened(const struct tracker *t)
+{
+    return t->answer == ANSWER_CURSOR &&
+           (t->status & (STATUS_CURSOR_EXISTS | STATUS_MORE_RESULTS)) == STATUS_CURSOR_EXISTS;
+}
+
 static enum track_event on_eof(struct tracker *t, struct span p)
 {
     if (p.len == 0 || (unsigned char)p.ptr[0] == 0xff)
@@ -215,8 +225,8 @@ static enum track_event on_eof(struct tracker *t, struct span p)
         return TRACK_BROKEN;
     if (t->step != STEP_DEFS_EOF)
         return prepare_next(t, t->step);
-    if (t->status & STATUS_CURSOR_EXISTS)
-        return result_ended(t); /* the rows are fetched later */
+    if (cursor_opened(t))
+        return ended(t);
     t->step = STEP_ROWS;
     return TRACK_PACKET;
 }

@@ -29,6 +29,8 @@ enum answer {
     ANSWER_FIELDS, /* COM_FIELD_LIST: definitions, then EOF or ERR */
     ANSWER_STRING, /* COM_STATISTICS: one packet */
     ANSWER_STREAM, /* binlog events until EOF or ERR; the client may speak meanwhile */
+    ANSWER_CURSOR, /* as RESULTS, of a COM_STMT_EXECUTE that asks for a cursor: the rows may be fetched later
+                    */
     ANSWER_AUTH,   /* COM_CHANGE_USER and the handshake: a dialogue until OK or ERR */
 };
 

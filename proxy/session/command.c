@@ -70,7 +70,7 @@ size_t stream_from_client(struct session *s, char *bytes, size_t len)
 
 static void await_answer(struct session *s, uint8_t command)
 {
-    enum answer answer = answer_of(command);
+    enum answer answer = command == COM_STMT_EXECUTE && s->cursor ? ANSWER_CURSOR : answer_of(command);
     s->command = command;
     s->schema_told = false;
     tracker_begin(&s->tracker, answer, s->capabilities);

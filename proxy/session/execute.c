@@ -178,12 +178,14 @@ static size_t execution_begin(struct session *s, char *bytes, size_t len, const 
     size_t used;
     if (!named(s, bytes, len, &st))
         return 0;
+    s->cursor = false;
     if (!st)
         return command_forward(s, bytes, len);
     size_t head = e->head_size(st->params), n = get_u24(bytes);
     struct span payload = {bytes + PACKET_HEADER, len - PACKET_HEADER < n ? len - PACKET_HEADER : n};
     if (payload.len < n && payload.len < head)
         return 0;
+    s->cursor = e->again && payload.len > 5 && payload.ptr[5] != 0;
     if (statement_stale(s, st) && !renewed(s, st, bytes, len, true, &used))
         return used;
     session_pin(s);

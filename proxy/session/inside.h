@@ -158,6 +158,7 @@ struct session {
     bool sql_prepared; /* statements may have got a name without being seen */
     bool schema_told;  /* the answer under way said which database is the default now */
     bool asked;        /* the modes were asked for this command already */
+    bool cursor;       /* COM_STMT_EXECUTE: it asks for a cursor */
     bool modes_known, charset_known, database_known;
     struct sql_dialect dialect;
     char *database; /* malloc'ed, or NULL: none */

@@ -23,6 +23,7 @@
 #define EOF_     B("\xfe\x00\x00\x02\x00")             /* warnings 0, AUTOCOMMIT */
 #define EOF_M    B("\xfe\x00\x00\x0a\x00")             /* MORE_RESULTS */
 #define EOF_CUR  B("\xfe\x00\x00\x42\x00")             /* CURSOR_EXISTS */
+#define EOF_CURM B("\xfe\x00\x00\x4a\x00")             /* and MORE_RESULTS */
 #define ERR      B("\xff\x48\x04#HY000no tables used") /* 1096 */
 #define PROGRESS                                                                                             \
     B("\xff\xff\xff\x01\x01\x02\x00\x00\x00\x05"                                                             \
@@ -71,7 +72,11 @@ static const struct answer_case cases[] = {
      "ceecee 2"},
     {"ok, rows, ok", ANSWER_RESULTS, DEP, {OK_MORE, B("\x01"), DEF, ROW, OK_FE_M, OK}, "ocoo 2"},
     {"ok, then err", ANSWER_RESULTS, 0, {OK_MORE, ERR}, "o! 1096"},
-    {"a cursor", ANSWER_RESULTS, 0, {B("\x01"), DEF, EOF_CUR}, "ce 42"},
+    {"a cursor", ANSWER_CURSOR, 0, {B("\x01"), DEF, EOF_CUR}, "ce 42"},
+    {"no cursor, though asked for", ANSWER_CURSOR, 0, {B("\x01"), DEF, EOF_, ROW, EOF_}, "cee 2"},
+    {"a cursor within a function", ANSWER_RESULTS, 0, {B("\x01"), DEF, EOF_CUR, ROW, EOF_CUR}, "cee 42"},
+    {"a cursor within a routine", ANSWER_RESULTS, 0, {B("\x01"), DEF, EOF_CURM, ROW, EOF_CURM, OK}, "ceeo 2"},
+    {"a routine's, a cursor asked for", ANSWER_CURSOR, 0, {B("\x01"), DEF, EOF_CURM, EOF_CURM, OK}, "ceeo 2"},
     {"a row like an EOF but longer",
      ANSWER_RESULTS,
      0,
