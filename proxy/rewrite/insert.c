@@ -243,6 +243,36 @@ static void edit_list(struct insert_plan *ip)
                      builder_done(&list));
 }
 
+/* Whether the name may be that of a column which is added. */
+static bool may_be_added(const struct insert_plan *ip, struct span name)
+{
+    for (uint32_t k = 0; k < ip->count; k++) {
+        const struct rule *r = ip->additions[k].rule;
+        for (size_t i = 0; i < r->old_count + r->new_count; i++) {
+            struct span column =
+                i < r->old_count ? r->old_columns[i].name : r->new_columns[i - r->old_count].name;
+            if (span_ieq(column, name) && place_of(&ip->list, column) == NOWHERE)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* MySQL's AS new(a, b) names every column of the list: what is added is called as it is. */
+static void edit_row_alias(struct insert_plan *ip)
+{
+    const struct name_list *names = ip->i->row_alias_columns;
+    uint32_t place = 0;
+    for (const struct name_list *n = names; n; n = n->next)
+        if (may_be_added(ip, n->name.text))
+            refuse(ip->p, ip->additions[0].rule, "the row alias has a name of a column that is added",
+                   "give the row alias other names");
+    for (const struct name_list *n = names; n; n = n->next, place++)
+        for (uint32_t k = 0; k < ip->count; k++)
+            if (ip->additions[k].behind == place || (ip->additions[k].behind == NOWHERE && !n->next))
+                edits_insert(&ip->p->edits, range_end(n->name.range), fragment_of(ip->additions[k].columns));
+}
+
 /* ---- the values ---- */
 
 /* The value that is given for a column, to stand in the expressions that read it. false: refused. */
@@ -655,10 +685,8 @@ static void add_what_follows(struct insert_plan *ip)
         edit_set(ip);
         return;
     }
-    if (i->row_alias_columns && ip->count)
-        refuse(ip->p, ip->additions[0].rule, "the row alias names its columns, and columns are added",
-               "give the row alias alone: AS new");
     edit_list(ip);
+    edit_row_alias(ip);
     ip->rows = ip->p->reads_target ? value_rows_apart(ip->p->arena, ip->p->text, i->rows) : i->rows;
     for (const struct value_row *row = ip->rows; row && ip->count; row = row->next)
         edit_row(ip, row);

@@ -5,6 +5,7 @@
 #include "proxy/rewrite/rewrite.h"
 
 #include "proxy/rewrite/plan.h"
+#include "proxy/sql/lexer.h"
 
 bool rewrite_wanted(const struct rewrite_session *s, struct span text)
 {
@@ -336,6 +337,17 @@ static void check_modes(struct run *run, const struct stmt *s)
         refuse(p, r, "SET STATEMENT sql_mode changes how assignments run", "set sql_mode for the session");
 }
 
+/* The statement with the end of an executable comment that it ends in: nothing else can stand there as it does. */
+static struct range with_comment_end(struct span text, struct range r)
+{
+    size_t at = range_end(r);
+    while (at < text.len && lex_is(text.ptr[at], CLASS_SPACE))
+        at++;
+    if (text.len - at >= 2 && memcmp(text.ptr + at, "*/", 2) == 0)
+        r.len = (uint32_t)(at + 2) - r.off;
+    return r;
+}
+
 /* Plans the statement at *off. false: no further one can be found. */
 static bool run_statement(struct run *run, size_t *off)
 {
@@ -363,8 +375,8 @@ static bool run_statement(struct run *run, size_t *off)
         note_facts(run, s);
         run->out->param_count += s->param_count;
     }
-    struct range range =
-        fatal || status != PARSE_OK ? (struct range){(uint32_t)from, (uint32_t)(end - from)} : s->range;
+    struct range range = fatal || status != PARSE_OK ? (struct range){(uint32_t)from, (uint32_t)(end - from)}
+                                                     : with_comment_end(p->text, s->range);
     struct rewrite_part *part = add_part(run, span_in(p->text, range));
     if (part)
         finish_part(run, part, range, before);

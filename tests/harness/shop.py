@@ -21,10 +21,11 @@ CREATE TABLE orders (
 """
 
 
-def create(server, database, users=0, orders=0):
-    """The schema in a new database, with rows whose content follows from their number."""
+def create(server, database, users=0, orders=0, collation=None):
+    """The schema in a new database, with rows whose content follows from their number. Without a collation it gets the
+    server's."""
     server.query(f"DROP DATABASE IF EXISTS `{database}`")
-    server.query(f"CREATE DATABASE `{database}`")
+    server.query(f"CREATE DATABASE `{database}`" + (f" COLLATE {collation}" if collation else ""))
     server.script(SCHEMA, database)
     if users:
         server.query(f"""INSERT INTO `{database}`.users (email, fullname, visits)
