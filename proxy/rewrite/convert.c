@@ -250,6 +250,13 @@ static enum value_class class_of_call(struct plan *p, const struct scope *s, con
     return class_of_function(e);
 }
 
+/* MariaDB 11.8 stores the product 2 * 1.5 into a text as 3, and casts it to 3.0; 10.11 and MySQL have 3.0 for
+ * both. */
+static bool product_drops_zeros(const struct plan *p)
+{
+    return p->rules->mariadb && p->session->dialect.version >= 110000;
+}
+
 /* Operators that the tree does not tell apart: what stands between the first two operands. */
 static bool is_integer_operator(const struct plan *p, const struct expr *e)
 {
@@ -282,6 +289,8 @@ static enum value_class class_of_operator(struct plan *p, const struct scope *s,
     case OP_NEGATE:
     case OP_POSITIVE:
         all = class_of_all(p, s, e->args);
+        if (e->op == OP_MUL && is_number(all) && product_drops_zeros(p))
+            return VALUE_QUOTIENT;
         return is_number(all) ? all : VALUE_UNKNOWN;
     case OP_COLLATE:
         return class_of_all(p, s, e->args) == VALUE_STRING ? VALUE_STRING : VALUE_UNKNOWN;

@@ -337,7 +337,8 @@ static void check_modes(struct run *run, const struct stmt *s)
         refuse(p, r, "SET STATEMENT sql_mode changes how assignments run", "set sql_mode for the session");
 }
 
-/* The statement with the end of an executable comment that it ends in: nothing else can stand there as it does. */
+/* The statement with the end of an executable comment that it ends in: nothing else can stand there as it
+ * does. */
 static struct range with_comment_end(struct span text, struct range r)
 {
     size_t at = range_end(r);
