@@ -133,6 +133,14 @@ bool socket_is_unix(int fd)
     return domain == AF_UNIX;
 }
 
+bool socket_is_own(int fd)
+{
+    struct ucred peer = {.uid = (uid_t)-1};
+    socklen_t len = sizeof peer;
+    return socket_is_unix(fd) && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+           peer.uid == geteuid();
+}
+
 bool socket_is_loopback(int fd)
 {
     struct address a = {.len = sizeof a.addr};

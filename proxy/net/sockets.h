@@ -33,6 +33,7 @@ void socket_options(int fd, const struct config *config);
 int socket_connect(const struct address *a, const struct config *config, bool *done, int *error);
 
 bool socket_is_unix(int fd);
+bool socket_is_own(int fd);      /* Unix, and its other end runs as the user that this process does */
 bool socket_is_loopback(int fd); /* connected to this machine: TCP over loopback, or a Unix socket */
 
 /* The pending error of a socket: 0 when a connect has succeeded. */

@@ -7,6 +7,18 @@
 
 #include <stdlib.h>
 
+/* Accounts of unix_socket and auth_socket belong to whoever is at the other end of the backend's Unix socket:
+ * that is the proxy. Their name is mostly that of the user; the proxy's own account may be one. Only who
+ * could have connected in the same way may ask for them. */
+bool auth_borrows(const struct session *s, struct span user)
+{
+    if (!socket_is_unix(s->backend.fd) || socket_is_own(s->client.fd))
+        return false;
+    const struct config *c = worker_config(s->worker);
+    bool control = c->control_user && *c->control_password == '\0' && span_eq(user, span_of(c->control_user));
+    return control || span_eq(user, span_of(s->shared->own_name));
+}
+
 void auth_begin(struct session *s, char *bytes, struct span payload, const struct login *l)
 {
     struct buf other = BUF_INIT;
@@ -117,6 +129,11 @@ size_t change_user_begin(struct session *s, char *bytes, size_t len)
     struct login l;
     if (!change_user_parse(p, s->capabilities, &l))
         return command_forward(s, bytes, len); /* the server refuses it */
+    if (auth_borrows(s, l.user)) {
+        command_refuse(s, 1, ERROR_DENIED, SPAN(BORROWS_TEXT));
+        session_close(s, BORROWS_TEXT); /* as a server does after a failed change */
+        return 0;
+    }
     struct login *kept = malloc(sizeof *kept + l.user.len + l.database.len + l.program.len);
     if (!kept) {
         session_fail(s, "out of memory");

@@ -291,7 +291,8 @@ static void closed(struct channel *c)
     if (login_backend_closed(s))
         return;
     s->client.abrupt = c->tls && tls_state(c->tls) != TLS_CLOSED;
-    buf_reset(&c->in); /* half a packet that decides something: it is worth nothing, and may be of our own command */
+    buf_reset(&c->in); /* half a packet that decides something: it is worth nothing, and may be of our own
+                          command */
     session_close(s, "the backend closed");
 }
 

@@ -27,15 +27,19 @@
 #include "proxy/rewrite/rewrite.h"
 #include "proxy/session/session.h"
 
-#define SCRATCH_SIZE  (128 * 1024)
-#define OUT_HIGH      (256 * 1024) /* waiting bytes towards a side from which the other is read no more */
-#define OUT_LOW       (64 * 1024)  /* and from which it is read again */
-#define PIPELINE_MAX  (256 * 1024) /* commands that wait behind one under way */
-#define LOGIN_MAX     (128 * 1024) /* of one packet before the client is known; below PIPELINE_MAX */
-#define GATHER_MAX    (1024u * 1024 * 1024 + 64 * 1024) /* max_allowed_packet cannot be more than 1 GiB */
-#define ARENA_LIMIT   (1024u * 1024 * 1024)
-#define ERROR_TLS     2026 /* the client library's own, as 2003 */
-#define CLOSE_SECONDS 10   /* that a client has to take its last bytes */
+#define SCRATCH_SIZE (128 * 1024)
+#define OUT_HIGH     (256 * 1024) /* waiting bytes towards a side from which the other is read no more */
+#define OUT_LOW      (64 * 1024)  /* and from which it is read again */
+#define PIPELINE_MAX (256 * 1024) /* commands that wait behind one under way */
+#define LOGIN_MAX    (128 * 1024) /* of one packet before the client is known; below PIPELINE_MAX */
+#define GATHER_MAX   (1024u * 1024 * 1024 + 64 * 1024) /* max_allowed_packet cannot be more than 1 GiB */
+#define ARENA_LIMIT  (1024u * 1024 * 1024)
+#define ERROR_TLS    2026 /* the client library's own, as 2003 */
+#define ERROR_DENIED 1045
+#define BORROWS_TEXT                                                                                         \
+    "Access denied: the backend could take this user for the proxy itself at its Unix socket; connect the"   \
+    " proxy over TCP"
+#define CLOSE_SECONDS 10 /* that a client has to take its last bytes */
 
 struct session;
 
@@ -182,6 +186,7 @@ struct session {
 struct shared {
     struct session *sessions, *dead;
     struct arena *arena;
+    char own_name[64]; /* of the user that the process runs as */
     char *sealed; /* SCRATCH_SIZE bytes that TLS has not opened yet; NULL: no connection has TLS so far */
     struct buf sealer;  /* lends its memory to a connection while that seals */
     struct event *trim; /* looks through the memory that is kept for large statements */
@@ -282,6 +287,9 @@ session_bytes change_user_begin;
 
 /* The handshake response or COM_CHANGE_USER at `bytes` goes to the backend: the dialogue begins. */
 void auth_begin(struct session *s, char *bytes, struct span payload, const struct login *l);
+
+/* Whether the backend could take the client for the proxy itself, and let it in for that. */
+bool auth_borrows(const struct session *s, struct span user);
 
 /* ---- password.c ---- */
 

@@ -257,6 +257,8 @@ size_t login_from_client(struct session *s, char *bytes, size_t len)
     if (must_be_secure(s))
         return refuse_response(s, bytes, ERROR_SECURE_REQUIRED, "08004",
                                "Connections using insecure transport are prohibited: [tls] mode = required");
+    if (auth_borrows(s, l.user))
+        return refuse_response(s, bytes, ERROR_DENIED, "28000", BORROWS_TEXT);
     uint64_t sent = agree(s, l.capabilities);
     s->client_seq = (uint8_t)(bytes[3] + 1);
     if (tls_backend_side(s->tls) && !s->backend.tls) {

@@ -2,6 +2,7 @@
 #include "proxy/session/statements.h"
 
 #include <assert.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -251,6 +252,10 @@ static void *shared_open(struct worker *w)
     struct shared *shared = calloc(1, sizeof *shared);
     if (!shared)
         return NULL;
+    char text[1024];
+    struct passwd user, *found = NULL;
+    if (getpwuid_r(geteuid(), &user, text, sizeof text, &found) == 0 && found)
+        snprintf(shared->own_name, sizeof shared->own_name, "%s", user.pw_name);
     shared->arena = arena_new(ARENA_LIMIT);
     shared->trim = evtimer_new(worker_base(w), on_trim, shared);
     if (shared->arena && shared->trim)

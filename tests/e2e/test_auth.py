@@ -2,6 +2,7 @@
 backend likewise. What the server alone would answer is the answer."""
 
 import contextlib
+import getpass
 import os
 
 import pymysql
@@ -164,6 +165,27 @@ def test_pymysql_over_every_pair(secure, proxies, authority, accounts, how, back
         with pytest.raises(pymysql.MySQLError) as error:
             pymysql.connect(user=user, password="wrong", **where)
         assert error.value.args[0] == 1045
+
+
+def test_nobody_gets_in_as_the_proxy(authority):
+    """An account of unix_socket belongs to who runs the proxy, not to the proxy's clients."""
+    if os.environ.get("CROSSFADE_SERVER", "installed") != "installed":
+        pytest.skip("users of the machine are not those of a chroot")
+    me = getpass.getuser()
+    with Server() as server, proxy_to("unix", authority, server.port, server.socket, server) as proxy, \
+            proxy_to("clear", authority, server.port, server.socket, server) as over_tcp:
+        server.query(f"CREATE OR REPLACE USER '{me}'@'localhost' IDENTIFIED VIA unix_socket")
+        for how in ("clear", "tls"):
+            code, text = outcome(how, proxy.port, proxy.socket, me, "")
+            assert code == 1045 and "over TCP" in text
+        with connected("clear", proxy.port, proxy.socket, "app", "app secret") as client, \
+                pytest.raises(ClientError) as error:
+            client.check("change_user", me, "", "")
+        assert error.value.number == 1045
+        assert outcome("unix", proxy.port, proxy.socket, me, "") == [(f"{me}@localhost",)]
+        server.query(f"CREATE OR REPLACE USER '{me}'@'127.0.0.1' IDENTIFIED BY 'a password'")
+        assert outcome("clear", over_tcp.port, over_tcp.socket, me, "a password") == [(f"{me}@127.0.0.1",)]
+        server.query(f"CREATE OR REPLACE USER '{me}'@'localhost' IDENTIFIED BY ''")
 
 
 # ---- MySQL's plugins, played by a script ----
