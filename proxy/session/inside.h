@@ -71,6 +71,7 @@ struct channel {
     bool reading, writing; /* whether the events are added */
     bool eof;              /* nothing more comes from it */
     bool broken;           /* it takes nothing more; what it still sends is read */
+    bool hung_up;          /* the backend was told that the client has closed */
     bool abrupt;           /* the other side's TLS ended without a goodbye: so does this one's */
     struct event readable, writable;
     struct buf in;      /* read, and not consumed yet */

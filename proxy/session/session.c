@@ -5,6 +5,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -187,12 +188,27 @@ void sessions_reap(struct shared *shared)
     }
 }
 
+/* Tells the backend that the client has closed, once all that it said was passed on. What runs there goes on,
+ * but what waits (GET_LOCK, SLEEP) does so no longer, as on a direct connection; a client that closed one
+ * direction only still gets its answer. */
+static void hang_up(struct session *s)
+{
+    struct channel *b = &s->backend;
+    if (s->state != STATE_COMMAND || b->hung_up || b->fd < 0 || buf_len(&s->client.in) > 0 ||
+        channel_waits(b))
+        return;
+    b->hung_up = true;
+    shutdown(b->fd, SHUT_WR);
+}
+
 /* The client has closed: what is under way at the backend may end, nothing else begins. */
 static void follow_client_eof(struct session *s)
 {
     bool busy = s->state == STATE_COMMAND || s->state == STATE_OWN || s->state == STATE_HOLD;
-    if (s->state == STATE_ENDED || s->state == STATE_CLOSING || (busy && s->send_left == 0))
+    if (s->state == STATE_ENDED || s->state == STATE_CLOSING || (busy && s->send_left == 0)) {
+        hang_up(s);
         return;
+    }
     session_close(s, "the client closed");
 }
 

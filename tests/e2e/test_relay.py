@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import hashlib
+import socket
 import subprocess
 
 import pymysql
@@ -357,6 +358,25 @@ def test_a_slow_backend_holds_the_sender_in_bounded_memory(server, proxy_, datab
         assert loading.result() == rows
     assert server.value(f"SELECT SUM(n) FROM {name}.l") == rows * (size - 1)
     assert max(seen) - before < 32 << 20, f"{(max(seen) - before) >> 20} MiB more for one slow backend"
+
+
+def test_a_client_that_goes_waits_for_no_lock(proxy_, server):
+    """The backend hears of it while the statement waits, as on a direct connection."""
+    server.query("DO GET_LOCK('gone', 0)")
+    client = proxy_.connect()
+    waiting = "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User lock'"
+    client._execute_command(3, "SELECT GET_LOCK('gone', 3600)")
+    wait_until(lambda: server.value(waiting) == 1, what="the wait for the lock")
+    client._force_close()
+    wait_until(lambda: server.value(waiting) == 0, what="its end")
+    server.query("DO RELEASE_LOCK('gone')")
+
+
+def test_a_client_that_closes_one_direction_gets_its_answer(proxy_):
+    client = proxy_.connect()
+    client._execute_command(3, "SELECT SLEEP(0.2), 'still here'")
+    client._sock.shutdown(socket.SHUT_WR)
+    assert b"still here" in client._rfile.read()
 
 
 @pytest.mark.parametrize("moment", ["before login", "half a header", "half a packet", "in a result", "in a transaction"])
