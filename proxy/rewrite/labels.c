@@ -78,12 +78,34 @@ static struct span source_of(const struct plan *p, struct range r)
     return (struct span){text.ptr, at - r.off};
 }
 
+/* Where the item begins for its name: for MariaDB right behind the comma and blanks, so that a comment in
+ * front of the expression is a part of it. `previous`: the item before the comma; NULL for the first, which
+ * begins with its expression. */
+static struct range named_range(const struct plan *p, const struct select_item *item,
+                                const struct select_item *previous)
+{
+    struct range r = item->expr->range;
+    if (!previous || !p->rules->mariadb)
+        return r;
+    struct lexer lx;
+    lex_init(&lx, &p->session->dialect, (struct span){p->text.ptr, r.off});
+    lx.pos = range_end(previous->range);
+    if (lex_next_significant(&lx).type != ',')
+        return r;
+    struct token first = lex_next(&lx);
+    if (first.type == TOK_SPACE)
+        first = lex_next(&lx);
+    return first.type == TOK_COMMENT ? range_join((struct range){first.off, 0}, r) : r;
+}
+
 /* Gives an item that has no alias the name that its original would have had. */
-static void keep_label(struct plan *p, const struct select_item *item)
+static void keep_label(struct plan *p, const struct select_item *item, const struct select_item *previous)
 {
     const struct expr *e = bare(item->expr);
-    struct span label = e->kind == EXPR_COLUMN ? e->name.text : shortened(source_of(p, item->expr->range));
-    if (e->kind != EXPR_COLUMN && (has_bytes(label, "/*!") || has_bytes(label, "/*M!")))
+    struct span label =
+        e->kind == EXPR_COLUMN ? e->name.text : shortened(source_of(p, named_range(p, item, previous)));
+    if (e->kind != EXPR_COLUMN && p->stmt->has_executable &&
+        (has_bytes(label, "/*!") || has_bytes(label, "/*M!") || has_bytes(label, "*/")))
         refuse(p, NULL, "an executable comment is in a selected expression without an alias",
                "give the expression an alias");
     bool wide = false, quote = false;
@@ -105,7 +127,8 @@ static void keep_label(struct plan *p, const struct select_item *item)
 void walk_items(struct plan *p, struct scope *s, const struct select_item *items, struct range options)
 {
     (void)options;
-    for (const struct select_item *item = items; item; item = item->next) {
+    const struct select_item *previous = NULL;
+    for (const struct select_item *item = items; item; previous = item, item = item->next) {
         uint32_t before = p->flips;
         if (item->expr->kind == EXPR_STAR) {
             expand_star(p, s, item->expr);
@@ -115,7 +138,7 @@ void walk_items(struct plan *p, struct scope *s, const struct select_item *items
         bool respelled =
             s->old_shape && bare(item->expr)->kind == EXPR_COLUMN && is_respelled(s, bare(item->expr));
         if ((p->flips != before || respelled) && !name_given(&item->alias))
-            keep_label(p, item);
+            keep_label(p, item, previous);
     }
 }
 

@@ -337,15 +337,24 @@ static void check_modes(struct run *run, const struct stmt *s)
         refuse(p, r, "SET STATEMENT sql_mode changes how assignments run", "set sql_mode for the session");
 }
 
-/* The statement with the end of an executable comment that it ends in: nothing else can stand there as it
- * does. */
-static struct range with_comment_end(struct span text, struct range r)
+/* The statement's range, and the executable comments whole that it begins or ends in; both within `all`. */
+static struct range with_comments(const struct plan *p, struct range all, struct range statement)
 {
-    size_t at = range_end(r);
-    while (at < text.len && lex_is(text.ptr[at], CLASS_SPACE))
-        at++;
-    if (text.len - at >= 2 && memcmp(text.ptr + at, "*/", 2) == 0)
-        r.len = (uint32_t)(at + 2) - r.off;
+    struct lexer lx;
+    struct range r = statement;
+    uint32_t opened = 0;
+    lex_init(&lx, &p->session->dialect, (struct span){p->text.ptr, range_end(all)});
+    lx.pos = all.off;
+    for (bool within = false, behind = false; within || !behind; within = lx.in_executable) {
+        struct token t = lex_next(&lx);
+        behind = t.off >= range_end(statement);
+        if (t.type == TOK_END || (t.type == ';' && behind))
+            break;
+        if (!within && lx.in_executable)
+            opened = t.off;
+        if (within && !lx.in_executable && opened < range_end(statement) && t.off >= statement.off)
+            r = range_join(r, (struct range){opened, t.off + t.len - opened});
+    }
     return r;
 }
 
@@ -376,8 +385,9 @@ static bool run_statement(struct run *run, size_t *off)
         note_facts(run, s);
         run->out->param_count += s->param_count;
     }
-    struct range range = fatal || status != PARSE_OK ? (struct range){(uint32_t)from, (uint32_t)(end - from)}
-                                                     : with_comment_end(p->text, s->range);
+    struct range range = {(uint32_t)from, (uint32_t)(end - from)};
+    if (!fatal && status == PARSE_OK)
+        range = s->has_executable ? with_comments(p, range, s->range) : s->range;
     struct rewrite_part *part = add_part(run, span_in(p->text, range));
     if (part)
         finish_part(run, part, range, before);

@@ -383,6 +383,7 @@ enum stmt_kind {
 struct stmt {
     enum stmt_kind kind;
     struct range range;         /* without the ';', without leading and trailing comments and blanks */
+    bool has_executable;        /* an executable comment is in it, or around it */
     bool explain;               /* EXPLAIN, DESCRIBE or ANALYZE in front of it */
     bool temporary;             /* CREATE / DROP TEMPORARY TABLE */
     struct expr *set_statement; /* SET STATEMENT a = e, … FOR: the values */

@@ -331,7 +331,7 @@ static const char *slash(struct lexer *lx, const char *p, const char *end, struc
     const char *q = lex_comment_end(lx->dialect, p, end, &executable);
     t->type = q ? TOK_COMMENT : TOK_BAD;
     if (executable)
-        lx->in_executable = true;
+        lx->in_executable = lx->had_executable = true;
     return q ? q : end;
 }
 

@@ -54,9 +54,10 @@ struct lexer {
     const char *text;
     uint32_t len, pos;
     const struct sql_dialect *dialect;
-    bool in_executable; /* within an executable comment: the next star-slash closes it */
-    bool after_dot;     /* the last token was a dot that joins names */
-    bool after_name;    /* the last token was a name, so that a dot right behind it joins */
+    bool in_executable;  /* within an executable comment: the next star-slash closes it */
+    bool had_executable; /* an executable comment was opened: it is not set back */
+    bool after_dot;      /* the last token was a dot that joins names */
+    bool after_name;     /* the last token was a name, so that a dot right behind it joins */
 };
 
 void lex_init(struct lexer *lx, const struct sql_dialect *dialect, struct span text);

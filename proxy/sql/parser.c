@@ -313,6 +313,7 @@ enum parse_status parse_statement(struct arena *arena, const struct sql_dialect 
     s->range = p_since(&p, start);
     if (p.status != PARSE_OK)
         s->range = skip_statement(&p, text, (uint32_t)*off);
+    s->has_executable = p.lx.had_executable;
     s->param_count = p.params;
     *off = p.lx.pos;
     *error = p.error;

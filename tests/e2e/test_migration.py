@@ -52,6 +52,7 @@ ORDINARY = [
     "SELECT COUNT(DISTINCT fullname), MIN(fullname), MAX(amount), AVG(amount) FROM users, orders WHERE users.id = orders.id",
     "SELECT id, fullname FROM users WHERE id IN (SELECT user_id FROM orders WHERE amount > 5) ORDER BY id LIMIT 5",
     "SELECT LENGTH(fullname) FROM users ORDER BY id LIMIT 3",
+    "SELECT /* a */ amount * 2, /* b */ amount * 3 /* c */, -- d\n amount * 4, /* e */ amount, #f\n\n(amount)+1 FROM orders LIMIT 1",
     "SELECT amount FROM orders WHERE id = 2 FOR UPDATE",
     "CREATE TABLE copy ENGINE=InnoDB SELECT u.*, o.amount AS paid FROM users u JOIN orders o ON o.user_id = u.id "
     "WHERE o.amount > 2", "SHOW CREATE TABLE copy", "SELECT * FROM copy ORDER BY 1, 2, 3, 4, 5", "DROP TABLE copy",
