@@ -7,6 +7,9 @@ sysbench's four OLTP workloads, text and prepared, at 1, 8 and 64 threads, on th
     crossfade    a migration is running, on a table that the workload never names
     dual-write   the workload's table is being dual-written: its column c also fills c_new
     cutover      after cutover: reads of c are answered from c_new, both are written
+    unix         as crossfade, but with a Unix socket to the backend
+
+and what a large INSERT and a large result cost (large.py).
 
 Rounds are interleaved (every target once, then again), so that what else the machine does falls on all of
 them; a ratio is taken within a round, and the median over the rounds is what is printed. CPU is the proxy
@@ -15,6 +18,7 @@ process's own, user and system, from /proc. `--record` writes docs/performance.m
 
 import argparse
 import datetime
+import os
 import pathlib
 import re
 import signal
@@ -24,12 +28,13 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+import large  # noqa: E402
 import report  # noqa: E402
 from harness import Migration, Process, Proxy, Server, free_port, wait_until  # noqa: E402
 from harness.server import APP_PASSWORD, APP_USER  # noqa: E402
 
 WORKLOADS = ["oltp_point_select", "oltp_read_only", "oltp_write_only", "oltp_read_write"]
-TARGETS = ["direct", "haproxy", "crossfade", "dual-write", "cutover"]
+TARGETS = ["direct", "haproxy", "crossfade", "dual-write", "cutover", "unix"]
 MODES = {"text": "disable", "prepared": "auto"}
 PROXY_THREADS = 2
 
@@ -78,7 +83,8 @@ class Bench:
     def __init__(self, rows):
         self.rows = rows
         self.opened = []
-        self.server = self.keep(Server("innodb_buffer_pool_size=512M"))
+        self.server = self.keep(Server("innodb_buffer_pool_size=512M", "innodb_log_file_size=512M",
+                                       "max_allowed_packet=64M"))
         self.targets = {"direct": (self.server.port, "plain", None)}
 
     def keep(self, process):
@@ -100,18 +106,22 @@ class Bench:
         haproxy = self.keep(Haproxy(self.server))
         self.targets["haproxy"] = (haproxy.port, "plain", haproxy)
         other = Migration("other", "plain.elsewhere", "c", "c_new", types={"c_new": "CHAR(120)"})
-        for target, migration, phase, database in (
-                ("crossfade", other, "dual-write", "plain"),
-                ("dual-write", column_migration("column_c", "writing"), "verify", "writing"),
-                ("cutover", column_migration("column_c", "moved"), "cutover", "moved")):
-            proxy = self.keep(Proxy(self.server, [migration], threads=PROXY_THREADS))
+        self.server.script(large.tables())
+        for target, migration, phase, database, backend in (
+                ("crossfade", other, "dual-write", "plain", None),
+                ("dual-write", column_migration("column_c", "writing"), "verify", "writing", None),
+                ("cutover", column_migration("column_c", "moved"), "cutover", "moved", None),
+                ("unix", other, "dual-write", "plain", f"unix:{self.server.socket}"),
+                ("large", large.MIGRATION, "dual-write", "large", None)):
+            proxy = self.keep(Proxy(self.server, [migration], threads=PROXY_THREADS, backend=backend))
             proxy.walk(migration.name, phase)
             self.targets[target] = (proxy.port, database, proxy)
 
     def run(self, target, workload, threads, mode, seconds):
-        """One run: queries per second, p95 in ms, and the proxy's CPU in µs a query (None: no proxy)."""
+        """One run: queries per second, p95 in ms, and the proxy's CPU in µs a query, all of it and in user mode
+        (None: no proxy)."""
         port, database, proxy = self.targets[target]
-        before = cpu_us(proxy)
+        before, user_before = cpu_us(proxy), user_us(proxy)
         done = subprocess.run(
             self.sysbench(port, database, workload, "run", f"--threads={threads}", f"--time={seconds}",
                           f"--db-ps-mode={MODES[mode]}"), capture_output=True, text=True, check=False)
@@ -120,7 +130,18 @@ class Bench:
         queries = int(re.search(r"total:\s+(\d+)", done.stdout)[1])
         return {"qps": float(re.search(r"queries:\s+\d+\s+\(([\d.]+) per sec", done.stdout)[1]),
                 "p95": float(re.search(r"95th percentile:\s+([\d.]+)", done.stdout)[1]),
-                "cpu": (cpu_us(proxy) - before) / queries if proxy else None}
+                "cpu": (cpu_us(proxy) - before) / queries if proxy else None,
+                "user": (user_us(proxy) - user_before) / queries if proxy else None}
+
+    def large(self, what, rounds):
+        """Milliseconds of CPU a MiB through HAProxy and through crossfade, by rounds: {target: [..]}."""
+        used = {"haproxy": [], "crossfade": []}
+        for _ in range(rounds):
+            for target, key in (("haproxy", "haproxy"), ("crossfade", "large")):
+                port, _, proxy = self.targets[key]
+                with self.server.connect(port=port, database="large", max_allowed_packet=1 << 26) as connection:
+                    used[target].append(what(connection, lambda process=proxy: cpu_us(process)))
+        return used
 
     def system_calls(self, target, threads, mode="text", workload="oltp_point_select"):
         """System calls of the proxy a query, counted by strace in a run of their own (it slows the proxy)."""
@@ -168,6 +189,14 @@ def cpu_us(process):
     return sum(int(task.read_text().split()[0]) for task in tasks) / 1000
 
 
+def user_us(process):
+    """The same in user mode alone, in the kernel's ticks."""
+    if process is None:
+        return 0
+    fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) * 1e6 / os.sysconf("SC_CLK_TCK")
+
+
 def measure(bench, cells, rounds, seconds):
     """cell → target → {"qps", "p95", "cpu"} medians, and ratios to HAProxy and to direct within a round."""
     runs = {cell: {target: [] for target in TARGETS} for cell in cells}
@@ -187,12 +216,17 @@ def summary(results, target):
         return statistics.median(values) if values else None
 
     own = results[target]
-    answer = {key: median([run[key] for run in own if run[key] is not None]) for key in ("qps", "p95", "cpu")}
+    answer = {key: median([run[key] for run in own if run[key] is not None]) for key in ("qps", "p95", "cpu", "user")}
     for base in ("direct", "haproxy"):
         for key in ("qps", "p95", "cpu"):
             answer[f"{key}/{base}"] = median([run[key] / other[key] for run, other in zip(own, results[base])
                                               if run[key] and other[key]])
     return answer
+
+
+def measure_large(bench, rounds):
+    return {"INSERT of 20 MiB, dual-written": bench.large(large.insert, rounds),
+            "result of 100 MB": bench.large(large.result, rounds)}
 
 
 def main():
@@ -201,11 +235,13 @@ def main():
     parser.add_argument("--record", action="store_true", help="write docs/performance.md")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=int)
+    parser.add_argument("--large", action="store_true", help="only the large INSERT and the large result")
+    parser.add_argument("--threads", type=int, action="append", help="at this many threads (may be repeated)")
     parser.add_argument("--only", help="workloads whose name has this in it")
     arguments = parser.parse_args()
     rounds = arguments.rounds or (1 if arguments.quick else 3)
     seconds = arguments.seconds or (3 if arguments.quick else 5)
-    threads = [8] if arguments.quick else [1, 8, 64]
+    threads = arguments.threads or ([8] if arguments.quick else [1, 8, 64])
     workloads = [name for name in WORKLOADS if (arguments.only or "") in name]
     cells = [(workload, count, mode) for workload in workloads for count in threads for mode in MODES]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -214,14 +250,18 @@ def main():
     try:
         bench.prepare()
         proxies = [target for target in TARGETS if target != "direct"]
+        if arguments.large:
+            print(report.large_table(measure_large(bench, rounds)))
+            return
         # First, of processes that have served nobody: later, freed memory would be used again.
         memory = {target: bench.idle_memory(target) for target in proxies}
         results = measure(bench, cells, rounds, seconds)
         calls = {target: {count: bench.system_calls(target, count) for count in threads} for target in proxies}
+        moved = measure_large(bench, rounds)
         version = bench.server.value("SELECT VERSION()")
     finally:
         bench.close()
-    text = report.text(results, calls, memory, TARGETS, version, rounds, seconds, datetime.date.today())
+    text = report.text(results, calls, memory, moved, TARGETS, version, rounds, seconds, datetime.date.today())
     print(text)
     if arguments.record:
         path = pathlib.Path(__file__).resolve().parents[2] / "docs/performance.md"

@@ -1,0 +1,58 @@
+"""What a relay costs where little is asked and much is moved: an INSERT of 20 MiB that is dual-written, and a result of
+100 MB. CPU of the proxy, in milliseconds a MiB that the client sends or receives."""
+
+import random
+import struct
+
+from harness import Migration
+
+INSERT_BYTES, RESULT_ROWS, ROW_BYTES = 20 << 20, 480000, 208
+TABLES = """
+CREATE DATABASE large; USE large;
+CREATE TABLE orders (id INT NOT NULL PRIMARY KEY, user_id INT, amount DECIMAL(10,2), note VARCHAR(90)) CHARSET=utf8mb4;
+CREATE TABLE wide (id INT NOT NULL PRIMARY KEY, t VARCHAR(250)) CHARSET=utf8mb4;
+INSERT INTO wide SELECT seq, REPEAT('x', 200) FROM seq_1_to_{rows};
+"""
+MIGRATION = Migration("large", "large.orders", "amount", "cents", types={"cents": "BIGINT"},
+                      forward={"cents": "amount * 100"}, backward={"amount": "CAST(cents / 100 AS DECIMAL(10,2))"})
+
+
+def tables():
+    return TABLES.format(rows=RESULT_ROWS)
+
+
+def insert_text():
+    choose = random.Random(1)
+    rows, size = [], 0
+    while size < INSERT_BYTES:
+        rows.append(f"({len(rows) + 1}, {choose.randint(1, 99999)}, {choose.randint(1, 999999) / 100:.2f}, "
+                    f"'a note of the length that notes have, more or less {len(rows)}')")
+        size += len(rows[-1]) + 1
+    return "INSERT INTO orders (id, user_id, amount, note) VALUES " + ",".join(rows)
+
+
+def insert(connection, cpu):
+    """Milliseconds of the proxy's CPU a MiB of an INSERT, which is rolled back."""
+    text = insert_text()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM orders")  # the proxy knows the session's modes from here on
+        cursor.execute("BEGIN")
+        before = cpu()
+        cursor.execute(text)
+        used = cpu() - before
+        cursor.execute("ROLLBACK")
+    return used / 1000 / (len(text) / (1 << 20))
+
+
+def result(connection, cpu):
+    """The same of a result, which is read as bytes: the client's own parsing would be most of the time."""
+    query = b"\x03SELECT id, t FROM wide"
+    sock = connection._sock  # pylint: disable=protected-access
+    before = cpu()
+    sock.sendall(struct.pack("<I", len(query)) + query)
+    taken, room = 0, memoryview(bytearray(1 << 20))
+    while taken < RESULT_ROWS * ROW_BYTES:
+        taken += sock.recv_into(room)
+    used = cpu() - before
+    connection._force_close()  # pylint: disable=protected-access
+    return used / 1000 / (taken / (1 << 20))
