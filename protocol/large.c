@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
-enum { KEPT = 4 };
+enum { KEPT = 2 };
 #define KEPT_SIZE ((size_t)64 * 1024 * 1024) /* of one piece, at most */
 
 struct piece {

@@ -12,7 +12,7 @@
 #include "protocol/large.h"
 #include "proxy/sql/arena.h"
 
-enum { TRIM_S = 5 };
+enum { TRIM_S = 30 };
 
 #define TO(state) (1u << STATE_##state)
 #define TO_END    (TO(CLOSING) | TO(ENDED))
