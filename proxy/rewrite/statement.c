@@ -33,6 +33,9 @@ bool text_names(const struct plan *p, struct span text, const struct rule *r)
     struct span name = {lower, r->table.len};
     if (name.len > sizeof lower)
         return true;
+    /* Where the table is not of the default database, only a text that names its database can mean it. */
+    if (!span_ieq(p->database, r->db) && !contains(text, r->db))
+        return false;
     for (size_t i = 0; i < name.len; i++)
         lower[i] = (char)ascii_lower((unsigned char)r->table.ptr[i]);
     struct scan_names one = {&name, 1, scan_bloom(name)};
