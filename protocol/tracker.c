@@ -140,7 +140,7 @@ static enum track_event on_columns(struct tracker *t, struct span p)
     uint64_t count = read_lenenc(&r);
     if ((t->capabilities & MARIADB_CLIENT_CACHE_METADATA) && reader_left(&r) > 0)
         follow = read_u8(&r) != 0;
-    if (r.failed || count == 0 || count > 0xffff)
+    if (r.failed || count == 0 || count > UINT32_MAX)
         return TRACK_BROKEN;
     t->kind = KIND_COLUMNS;
     t->columns = (uint32_t)count;

@@ -304,6 +304,28 @@ static void test_rows_of_many_packets(void **state)
     }
 }
 
+/* Expressions without a table have no bound of 4096, nor one of 16 bits. */
+static void test_many_columns(void **state)
+{
+    (void)state;
+    struct buf b = BUF_INIT;
+    struct tracker k;
+    struct trace t = {0};
+    uint8_t seq = 1;
+    add_packet(&b, &seq, (struct span)B("\xfd\x70\x11\x01"), SPAN(""));
+    for (int i = 0; i < 0x11170; i++)
+        add_packet(&b, &seq, (struct span)DEF, SPAN(""));
+    add_packet(&b, &seq, (struct span)EOF_, SPAN(""));
+    add_packet(&b, &seq, (struct span)EOF_, SPAN(""));
+    tracker_begin(&k, ANSWER_RESULTS, 0);
+    for (size_t n = 0; n < buf_len(&b); n += 1009)
+        give(&k, &t, buf_ptr(&b), t.passed, n);
+    give(&k, &t, buf_ptr(&b), t.passed, buf_len(&b));
+    assert_string_equal(t.packets, "cee");
+    assert_true(t.ended && t.passed == buf_len(&b));
+    buf_free(&b);
+}
+
 static void test_local_infile(void **state)
 {
     (void)state;
@@ -359,7 +381,7 @@ int main(void)
         cmocka_unit_test(test_cut_everywhere), cmocka_unit_test(test_byte_by_byte),
         cmocka_unit_test(test_whole_mode),     cmocka_unit_test(test_rows_of_many_packets),
         cmocka_unit_test(test_local_infile),   cmocka_unit_test(test_broken),
-        cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_commands),       cmocka_unit_test(test_many_columns),
     };
     return cmocka_run_group_tests_name("tracker", tests, NULL, NULL);
 }
