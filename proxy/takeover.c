@@ -14,7 +14,7 @@ enum { ANSWER_SIZE = 4096, ANSWER_S = 120 /* a backfill's chunk has to end first
 /* Sends a line and reads the one that answers it. */
 static bool ask(int fd, const char *line, char *error, size_t error_size)
 {
-    char answer[ANSWER_SIZE];
+    char answer[ANSWER_SIZE] = "";
     size_t len = 0;
     if (send(fd, line, strlen(line), MSG_NOSIGNAL) != (ssize_t)strlen(line)) {
         snprintf(error, error_size, "%s", strerror(errno));

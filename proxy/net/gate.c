@@ -39,9 +39,10 @@ static bool is_trusted(const struct config *config, const struct proxy_addresses
     return network_has(config->proxy_networks, config->proxy_network_count, ends->source, size);
 }
 
-static void pass(struct gate *g, int fd, const struct address *from, const struct proxy_addresses *ends)
+static void pass(struct gate *g, int fd, const struct address *from, const struct proxy_addresses *ends,
+                 bool proxied)
 {
-    struct accepted client = {.ends = *ends};
+    struct accepted client = {.ends = *ends, .proxied = proxied};
     address_text(from, client.text, sizeof client.text);
     workers_accept(g->workers, fd, &client);
 }
@@ -79,7 +80,7 @@ static void header_came(struct waiting *w, const struct proxy_addresses *told)
         address_of_source(&ends, &from);
     else
         address_ends(w->fd, &w->from, &ends);
-    pass(w->gate, w->fd, &from, &ends);
+    pass(w->gate, w->fd, &from, &ends, true);
     forget(w, false);
 }
 
@@ -87,7 +88,7 @@ static void without_header(struct waiting *w)
 {
     struct proxy_addresses ends;
     address_ends(w->fd, &w->from, &ends);
-    pass(w->gate, w->fd, &w->from, &ends);
+    pass(w->gate, w->fd, &w->from, &ends, false);
     forget(w, false);
 }
 
@@ -188,7 +189,7 @@ void gate_admit(struct gate *g, int fd, const struct address *from)
     if (is_trusted(config, &ends))
         wait_for_header(g, fd, from);
     else
-        pass(g, fd, from, &ends);
+        pass(g, fd, from, &ends, false);
 }
 
 void gate_free(struct gate *g)

@@ -33,6 +33,7 @@ struct workers;
 struct accepted {
     char text[64]; /* "192.0.2.1:4711", "[2001:db8::1]:4711" or "unix" */
     struct proxy_addresses ends;
+    bool proxied; /* it said so in a PROXY header: who is at the socket's other end is not the client */
 };
 
 /* What the session floor gives to this one. Called in the worker's thread. */

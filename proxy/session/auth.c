@@ -12,7 +12,8 @@
  * could have connected in the same way may ask for them. */
 bool auth_borrows(const struct session *s, struct span user)
 {
-    if (!socket_is_unix(s->backend.fd) || socket_is_own(s->client.fd))
+    bool own = socket_is_own(s->client.fd) && !s->accepted.proxied;
+    if (!socket_is_unix(s->backend.fd) || own)
         return false;
     const struct config *c = worker_config(s->worker);
     bool control = c->control_user && *c->control_password == '\0' && span_eq(user, span_of(c->control_user));

@@ -1,5 +1,6 @@
 """How clients come in and where they go: PROXY headers, limits, time-outs, several backends, what a reload changes."""
 
+import getpass
 import re
 import resource
 import shutil
@@ -13,6 +14,8 @@ import pytest
 
 from harness import Server, shop, wait_until
 from harness.wire import Wire
+
+pytestmark = pytest.mark.only("mariadb", reason="the server must take PROXY headers, and tell what it was told")
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 
@@ -152,6 +155,18 @@ def test_headers_are_taken_from_trusted_networks_only(proxy):
     with HeaderWire(one.port, None, source="127.0.0.3") as wire:
         assert wire.login()[0] == 0
 
+
+def test_a_forwarded_client_is_not_who_runs_the_balancer(proxy):
+    """The balancer may run as the proxy's own user and come over its Unix socket; whom it forwards is somebody else."""
+    me = getpass.getuser()
+    with Server() as own:
+        own.query(f"CREATE OR REPLACE USER '{me}'@'localhost' IDENTIFIED VIA unix_socket")
+        one = proxy(backend=f"unix:{own.socket}", settings={"proxy_protocol_networks": "unix",
+                                                            "proxy_protocol_header": "optional"})
+        for header, number in ((HEADERS[0][0], 1045), (b"PROXY UNKNOWN\r\n", 1045), (None, None)):
+            with HeaderWire(one.port, header, path=one.socket) as wire:
+                answer = wire.login(user=me, password="")
+                assert (int.from_bytes(answer[1:3], "little") if answer[0] == 0xFF else None) == number, answer
 
 def test_a_header_that_does_not_come(proxy):
     one = proxy(settings={"proxy_protocol_networks": "127.0.0.1", "handshake_timeout": 300})

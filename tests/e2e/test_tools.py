@@ -10,6 +10,8 @@ from harness import Server, shop, wait_until
 from harness.server import APP_PASSWORD, APP_USER
 from harness.wire import CAPABILITIES, Wire
 
+pytestmark = pytest.mark.only("mariadb", reason="these are its tools")
+
 CACHE_METADATA, PROGRESS = 1 << 36, 1 << 32
 LAST = 0xFFFFFFFF  # the statement that was prepared last
 
