@@ -69,7 +69,7 @@ bool wants_old_shape(const struct plan *p, const struct query *q, const struct s
         found |= parts_of(item->expr);
     if (select->having)
         found |= parts_of(select->having);
-    return !(found & HAS_WINDOW) && !select->windows && totals_columns(select) &&
+    return !(found & HAS_WINDOW) && !select->windows && !select->qualify && totals_columns(select) &&
            !(groups && found & HAS_SUBQUERY);
 }
 

@@ -285,6 +285,17 @@ const struct scope *scope_of(const struct plan *p, const struct select *select)
     return NULL;
 }
 
+/* Whether a name in QUALIFY is an item's or a column's is for the server to say: none may be one that flips.
+ */
+static void walk_qualify(struct plan *p, const struct scope *s, const struct expr *e)
+{
+    uint32_t before = p->flips;
+    walk_expr(p, s, e);
+    if (p->flips != before)
+        refuse(p, NULL, "QUALIFY reads migrated columns",
+               "select from a derived table, with a WHERE outside");
+}
+
 static struct scope *walk_select(struct plan *p, const struct query *q, const struct select *select,
                                  const struct scope *outer, const struct ctes *ctes, bool exists)
 {
@@ -304,6 +315,8 @@ static struct scope *walk_select(struct plan *p, const struct query *q, const st
         walk_having(p, s, select->having);
     for (const struct named_window *w = select->windows; w; w = w->next)
         walk_exprs(p, s, w->exprs);
+    if (select->qualify)
+        walk_qualify(p, s, select->qualify);
     s->orders_rows = !select->distinct && !select->group && !select->having;
     if (q)
         walk_order(p, s, q->order);

@@ -220,6 +220,7 @@ struct select {
     bool rollup;
     struct expr *having;
     struct named_window *windows;
+    struct expr *qualify; /* MySQL 9 */
 };
 
 enum query_body_kind {

@@ -17,7 +17,7 @@ static const struct {
 static const uint16_t first_of[27] = {
     KW_ACCESSIBLE, KW_BACKUP,     KW_CACHE,   KW_DATA,  KW_EACH,      KW_FALSE,  KW_GET,
     KW_HANDLER,    KW_IDENTIFIED, KW_JOIN,    KW_KEY,   KW_LAST,      KW_MASTER, KW_NAMES,
-    KW_OF,         KW_PACKAGE,    KW_QUARTER, KW_RANGE, KW_SAVEPOINT, KW_TABLE,  KW_UNBOUNDED,
+    KW_OF,         KW_PACKAGE,    KW_QUALIFY, KW_RANGE, KW_SAVEPOINT, KW_TABLE,  KW_UNBOUNDED,
     KW_VALUE,      KW_WAIT,       KW_XA,      KW_YEAR,  KW_ZEROFILL,  KW_COUNT,
 };
 

@@ -22,6 +22,7 @@ enum {
     KWF_CALL = 1 << 2,     /* reserved, and yet the name of a function before '(' */
     KWF_BARE = 1 << 3,     /* a function without parentheses, too */
     KWF_UNIT = 1 << 4,     /* a unit of INTERVAL, EXTRACT, TIMESTAMPADD */
+    KWF_MYSQL9 = 1 << 5,   /* reserved by MySQL only, from 9.0 on */
 };
 
 /* KW_NONE where the word is none. */

@@ -125,7 +125,9 @@ bool p_at_word(const struct parser *p, const char *word)
 static bool is_reserved(const struct parser *p, enum keyword kw)
 {
     unsigned flags = keyword_flags(kw);
-    return (flags & KWF_RESERVED) || ((flags & KWF_MARIADB) && p->dialect->mariadb);
+    bool mysql9 = !p->dialect->mariadb && p->dialect->version >= 90000;
+    return (flags & KWF_RESERVED) || ((flags & KWF_MARIADB) && p->dialect->mariadb) ||
+           ((flags & KWF_MYSQL9) && mysql9);
 }
 
 bool p_at_name(const struct parser *p)

@@ -87,6 +87,10 @@ static struct table_ref *named_table(struct parser *p)
             period_clause(p, r);
         } else if (at_index_hint(p)) {
             index_hint(p);
+        } else if (p_at_kw(p, KW_TABLESAMPLE) && !p_at_name(p)) { /* TABLESAMPLE SYSTEM (10) */
+            p_advance(p);
+            p_advance(p);
+            p_skip_parens(p);
         } else if (!aliased && (p_at_kw(p, KW_AS) || p_at(p, '=') || p_at_alias(p))) {
             aliased = true;
             alias(p, r);

@@ -179,6 +179,10 @@ static struct select *select_body(struct parser *p)
         s->having = p_expr(p);
     if (p_accept_kw(p, KW_WINDOW))
         window_clause(p, s);
+    if (p_at_kw(p, KW_QUALIFY) && !p_at_name(p)) {
+        p_advance(p);
+        s->qualify = p_expr(p);
+    }
     s->range = p_since(p, start);
     return s;
 }
@@ -328,6 +332,8 @@ static struct name_list **lock_clause(struct parser *p, struct query *q, struct 
         do {
             *tail = p_new(p, struct name_list);
             p_name(p, &(*tail)->name);
+            if (p_accept(p, '.')) /* MySQL's db.table */
+                p_name(p, &(*tail)->name);
             tail = &(*tail)->next;
         } while (p_accept(p, ','));
     }

@@ -3,6 +3,7 @@
 #
 #   chroot.sh make NAME...            makes those that are not there yet (root; two minutes each)
 #   chroot.sh run NAME DIR COMMAND    runs COMMAND in one, with /proc, /dev and DIR (the same path inside) mounted
+#   chroot.sh download NAME PACKAGE DIR   a package of its release, unpacked nowhere, into DIR
 #   chroot.sh names                   which there are to be had
 #
 # A chroot that is there is used again; it is made beside its place and moved there when it is whole, so half a one
@@ -85,9 +86,20 @@ run() { # NAME DIR COMMAND...
         exec chroot "$root" "$@"' sh "$root" "$dir" "$@"
 }
 
+# The chroot keeps no package lists: they are fetched into memory and go with the namespace.
+download() { # NAME PACKAGE DIR
+    run "$1" "$(readlink -f "$3")" /bin/sh -ec '
+        mount -t tmpfs lists /var/lib/apt/lists
+        mkdir /var/lib/apt/lists/partial
+        apt-get -qq -o Acquire::Check-Valid-Until=false update
+        cd "$2"
+        apt-get -qq -o APT::Sandbox::User=root download "$1"' sh "$2" "$(readlink -f "$3")"
+}
+
 case "${1:-}" in
+download) download "${@:2}" ;;
 make)  make_all "${@:2}" ;;
 run)   run "${@:2}" ;;
 names) echo "${!suite[@]}" ;;
-*)     echo "usage: $0 make NAME... | run NAME DIR COMMAND... | names" >&2; exit 2 ;;
+*)     echo "usage: $0 make NAME... | run NAME DIR COMMAND... | download NAME PACKAGE DIR | names" >&2; exit 2 ;;
 esac

@@ -1,7 +1,8 @@
-"""How much of SQL crossfade understands, measured on MariaDB's own test suite (`make sql-suite`).
+"""How much of SQL crossfade understands, measured on the server's own test suite (`make sql-suite`).
 
 Statements are those of the `main` suite in Debian's package mariadb-test-data; a private MariaDB says which of them the
-server itself parses. Two figures:
+server itself parses. With CROSSFADE_SERVER=mysql-9.7 they are those of mysql-testsuite, and MySQL is the judge. Two
+figures:
 
     parsed    of the DML and query statements that the server parses, how many crossfade's parser parses
     refused   of those that name a migrated table, how many are refused in dual-write and in cutover
@@ -10,7 +11,7 @@ For the second one every base table that the scripts make is migrated once, on a
 of the same type: once as a rename, once by an expression that no server could leave out (REVERSE(c), -c). Everything
 goes through `crossfade rewrite --json` with the tables as the server shows them at that place of the script.
 
-    suite.py [--again] [--out DIR] [SCRIPT…]     --again: the server's judgement of the last run is taken
+    suite.py [--again] [--parse-only] [--out DIR] [SCRIPT…]     --again: the server's judgement of the last run is taken
 """
 
 import argparse
@@ -31,14 +32,17 @@ import mysqltest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from harness import Server  # noqa: E402
+from harness import Server, lines  # noqa: E402
 from harness.ctl import program  # noqa: E402
 import suite_server  # noqa: E402
 
-PACKAGE = "mariadb-test-data"
+PACKAGES = {"mariadb": "mariadb-test-data", "mysql": "mysql-testsuite"}
 PHASES = ["dual-write", "cutover"]
 VARIANTS = ["rename", "expression"]
-SCRIPTS = "usr/share/mysql/mysql-test/main"
+SCRIPTS = {"mariadb": "usr/share/mysql/mysql-test/main", "mysql": "usr/lib/mysql-test/t"}
+# As a script finds the server: what mysql-test-run gives it.
+SETTINGS = {"mariadb": ["character_set_server=latin1", "collation_server=latin1_swedish_ci", "sync_frm=0", "debug_no_sync=1"],
+            "mysql": ["character_set_server=latin1", "collation_server=latin1_swedish_ci"]}
 
 CONFIG = """[proxy]
 listen = 127.0.0.1:1
@@ -59,29 +63,39 @@ DML = re.compile(FIRST + r"""(?: select | insert | replace | update | delete | w
 
 # ---- the package
 
+def download(line, package, out):
+    """The package of the server's own release, into `out`."""
+    if line.chrooted:
+        subprocess.run([str(lines.CHROOT), "download", line.name, package, str(out)], check=True)
+        return
+    command = ["apt-get", "-qq", "download", package]
+    if subprocess.run(command, cwd=out, check=False).returncode:  # the package lists may be too old
+        subprocess.run(["apt-get", "-qq", "update"], check=True)
+        subprocess.run(command, cwd=out, check=True)
+
+
 def scripts(out):
     """The directory of the scripts: the package is downloaded and unpacked where it is not there yet."""
-    tree = out / "tree"
-    if not (tree / SCRIPTS).is_dir():
+    line, tree = lines.chosen(), out / "tree"
+    package, place = PACKAGES[line.family], tree / SCRIPTS[line.family]
+    if not place.is_dir():
         out.mkdir(parents=True, exist_ok=True)
-        if not list(out.glob(f"{PACKAGE}_*.deb")):
-            download = ["apt-get", "-qq", "download", PACKAGE]
-            if subprocess.run(download, cwd=out, check=False).returncode:  # the package lists may be too old
-                subprocess.run(["apt-get", "-qq", "update"], check=True)
-                subprocess.run(download, cwd=out, check=True)
-        subprocess.run(["dpkg-deb", "-x", str(sorted(out.glob(f"{PACKAGE}_*.deb"))[-1]), str(tree)], check=True)
-    return tree / SCRIPTS
+        if not list(out.glob(f"{package}_*.deb")):
+            download(line, package, out)
+        subprocess.run(["dpkg-deb", "-x", str(sorted(out.glob(f"{package}_*.deb"))[-1]), str(tree)], check=True)
+    return place
 
 
 def judged(paths, out, again):
-    """([(script's name, [Statement])], [tables])"""
+    """([(script's name, [Statement])], [tables], the server's version as `crossfade rewrite --server` takes it)"""
     cache = out / "judged.pickle"
     if again and cache.exists():
-        files, tables = pickle.loads(cache.read_bytes())
+        files, tables, version = pickle.loads(cache.read_bytes())
         wanted = {path.name for path in paths}
-        return [file for file in files if file[0] in wanted], tables
-    with Server("character_set_server=latin1", "collation_server=latin1_swedish_ci", "sync_frm=0", "debug_no_sync=1") as server:
+        return [file for file in files if file[0] in wanted], tables, version
+    with Server(*SETTINGS[lines.chosen().family]) as server:
         judge = suite_server.Judge(server)
+        version = server.version()
         files = []
         for number, path in enumerate(paths):
             if sys.stderr.isatty() or number % 100 == 0:
@@ -91,8 +105,8 @@ def judged(paths, out, again):
             except (suite_server.pymysql.err.MySQLError, TypeError, ValueError) as error:
                 print(f"{path.name}: left out: the session was lost: {error!r}", file=sys.stderr)
                 judge.session = None
-    cache.write_bytes(pickle.dumps((files, judge.tables)))
-    return files, judge.tables
+    cache.write_bytes(pickle.dumps((files, judge.tables, version)))
+    return files, judge.tables, version
 
 
 # ---- crossfade rewrite
@@ -122,7 +136,7 @@ def call(config, phase, texts, mode="", charset="latin1", database="test", schem
         ini.write(config)
         ini.flush()
         command = [program("crossfade"), "rewrite", "--config", ini.name, "--phase", phase, "--json", "--prepared",
-                   "--database", database, "--charset", charset, "--sql-mode", mode]
+                   "--database", database, "--charset", charset, "--sql-mode", mode, "--server", call.server]
         if schema is not None:
             sql.write(schema)
             sql.flush()
@@ -481,14 +495,15 @@ def report_unchanged(found, out):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--again", action="store_true")
-    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "build/suite")
+    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "build/suite" / lines.chosen().name)
+    parser.add_argument("--parse-only", action="store_true", help="measure what is parsed, and no migrations")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("scripts", nargs="*")
     options = parser.parse_args()
     out = options.out.resolve()
     directory = scripts(out)
     paths = [directory / f"{pathlib.Path(name).stem}.test" for name in options.scripts] or sorted(directory.glob("*.test"))
-    files, tables = judged(paths, out, options.again)
+    files, tables, call.server = judged(paths, out, options.again)
     statements = [statement for _, group in files for statement in group]
     dml = [statement for statement in statements if DML.match(statement.text)]
     print(f"{len(files)} scripts, {len(statements)} statements, {len(dml)} of them DML and queries,"
@@ -499,6 +514,8 @@ def main():
         print(f"parsed by crossfade: {good} of {parsed.total}, {100 * good / max(parsed.total, 1):.3f} %")
         for name, text, reason in parsed.missed[:40]:
             print(f"  {name}: {reason}: {one_line(text)}")
+        if options.parse_only:
+            return 1 if good < 0.995 * parsed.total else 0
         runs, skipped = runs_of(files, tables)
         print(f"{len({(run.script, *run.migration.table, *run.migration.own) for run in runs})} tables migrated, one at a time;"
               f" {skipped} have no column for it")

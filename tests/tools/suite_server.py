@@ -1,4 +1,4 @@
-"""What a MariaDB makes of the test suite's statements: which of them it parses, and which tables there are.
+"""What the server makes of the test suite's statements: which of them it parses, and which tables there are.
 
 Every script goes through one session of a private server. A statement is judged by PREPARE: it is parsed and resolved,
 and nothing runs. What decides how later statements read does run: DDL of tables, views and databases, USE, and SET of
@@ -7,6 +7,7 @@ they were, exactly as the proxy would know them.
 """
 
 import re
+import struct
 from typing import NamedTuple
 
 import pymysql
@@ -14,6 +15,13 @@ import pymysql
 # The answers that say that the text itself was not understood: syntax errors, and a number that no double holds.
 SYNTAX_ERRORS = {1064, 1149, 1367}
 CONNECTION_LOST = {0, 2006, 2013}
+COM_STMT_PREPARE, COM_STMT_CLOSE = 0x16, 0x19
+
+# How a session of the judge begins, and how it asks whatever the script has set.
+BEGIN = {"mariadb": b"SET default_storage_engine=MyISAM, max_statement_time=2, lock_wait_timeout=2",
+         "mysql": b"SET max_execution_time=2000, lock_wait_timeout=2"}
+UNBOUND = {"mariadb": b"SET STATEMENT sql_select_limit=DEFAULT, max_statement_time=0 FOR %s",
+           "mysql": b"%s"}
 
 RUN = re.compile(r"""\s*(?:
     create\s+(?:or\s+replace\s+)?(?:temporary\s+)?(?:table|database|schema|sequence|(?:unique\s+)?index)\b |
@@ -70,7 +78,7 @@ class Judge:
                                        database="test", use_unicode=False)
         self.temporaries = []
         self.current = self.remember({})
-        self.send(b"SET default_storage_engine=MyISAM, max_statement_time=2, lock_wait_timeout=2")
+        self.send(BEGIN[self.server.family])
         self.ask_session()
 
     def send(self, text):
@@ -84,20 +92,36 @@ class Judge:
                 raise
             return code
 
+    def prepare(self, body):
+        """As send(), by COM_STMT_PREPARE: the text is read as that of a query would be, and nothing runs."""
+        self.session._execute_command(COM_STMT_PREPARE, body)
+        try:
+            answer = self.session._read_packet()
+        except pymysql.err.MySQLError as error:
+            code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+            if code in CONNECTION_LOST:
+                raise
+            return code
+        number, columns, parameters = struct.unpack_from("<IHH", answer.get_all_data(), 1)
+        for count in (parameters, columns):
+            for _ in range(count + 1 if count else 0):  # definitions, then an EOF
+                self.session._read_packet()
+        self.session._execute_command(COM_STMT_CLOSE, struct.pack("<I", number))
+        return 0
+
     def value(self, sql):
         """The first row's values; a script may have chosen any character set for results."""
         with self.session.cursor() as cursor:
-            cursor.execute(b"SET STATEMENT sql_select_limit=DEFAULT, max_statement_time=0 FOR " + sql.encode("latin1"))
+            cursor.execute(UNBOUND[self.server.family] % sql.encode("latin1"))
             return [value if value is None else value.replace(b"\0", b"").decode("latin1") for value in cursor.fetchone()]
 
     def ask_session(self):
-        mode, charset, database = self.value("SELECT @@sql_mode, @@character_set_client, DATABASE()")
+        mode, charset, database = self.value("SELECT @@sql_mode, @@character_set_client, DATABASE() LIMIT 1")
         self.mode, self.charset, self.database = mode or "", charset, database or EMPTY_DATABASE
 
     def judge(self, text):
         body = text.encode("latin1")
-        # Hexadecimal, so that neither sql_mode nor a character set of the session can touch the text.
-        code = self.send(b"PREPARE judged FROM X'" + body.hex().encode() + b"'") if body else 0
+        code = self.prepare(body) if body else 0
         statement = Statement(text, code, self.mode, self.charset, self.database, self.current, tuple(self.temporaries))
         if RUN.match(text) and not DO_NOT_RUN.search(text) and self.database not in SYSTEM:
             self.run(text, body)
