@@ -1,9 +1,10 @@
 """How clients come in and where they go: PROXY headers, limits, time-outs, several backends, what a reload changes."""
 
+import contextlib
+import ctypes
 import getpass
-import re
+import os
 import resource
-import shutil
 import socket
 import struct
 import subprocess
@@ -17,6 +18,7 @@ from harness.wire import Wire
 
 pytestmark = pytest.mark.only("mariadb", reason="the server must take PROXY headers, and tell what it was told")
 
+PIDFD_GETFD = 438
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 
 
@@ -265,18 +267,66 @@ def test_accepting_pauses_while_descriptors_are_out(proxy):
         wire.close()
 
 
-def keepalive_timers(*ports):
-    """The connections between these ports that wait to probe their idle peer, as `ss` tells them."""
-    listed = subprocess.run(["ss", "-tnoH"], capture_output=True, text=True, check=True).stdout
-    return [line for line in listed.splitlines() if any(f":{port} " in line for port in ports) and
-            re.search(r"keepalive,1min(1[0-9]|[0-9])(\.[0-9]+)?sec", line)]
+def tcp_options(proxy, *names):
+    """What the proxy's connected TCP sockets are set to: its descriptors are borrowed by pidfd_getfd."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    pidfd = os.pidfd_open(proxy.pid)
+    seen = []
+    for number in os.listdir(f"/proc/{proxy.pid}/fd"):
+        fd = libc.syscall(PIDFD_GETFD, pidfd, int(number), 0)
+        if fd < 0:
+            raise OSError(ctypes.get_errno(), "pidfd_getfd")
+        try:
+            sock = socket.socket(fileno=fd)
+        except OSError:
+            os.close(fd)
+            continue
+        with sock, contextlib.suppress(OSError):
+            if sock.family == socket.AF_INET and sock.getpeername():
+                seen.append(tuple(sock.getsockopt(level, name) for level, name in names))
+    os.close(pidfd)
+    return seen
 
 
-@pytest.mark.skipif(shutil.which("ss") is None, reason="no ss to look with")
 def test_socket_options_are_set(proxy):
-    one = proxy(settings={"tcp_keepalive": 77, "tcp_user_timeout": 9000})
+    one = proxy(settings={"tcp_keepalive": 77, "tcp_user_timeout": 9000}, control={"user": None, "password": None})
+    tcp = socket.IPPROTO_TCP
+    options = [(tcp, socket.TCP_NODELAY), (socket.SOL_SOCKET, socket.SO_KEEPALIVE), (tcp, socket.TCP_KEEPIDLE),
+               (tcp, socket.TCP_USER_TIMEOUT)]
     with one.connect():
-        wait_until(lambda: len(keepalive_timers(one.port, one.server.port)) >= 2, what="keepalive on both sides")
+        assert tcp_options(one, *options) == [(1, 1, 77, 9000)] * 2
+    one.keys["proxy"].update(tcp_keepalive=0, tcp_user_timeout=0)
+    one.reload()
+    wait_until(lambda: "configuration reloaded" in one.log())
+    with one.connect():
+        assert {each[:2] + each[3:] for each in tcp_options(one, *options)} == {(1, 0, 0)}
+
+
+# ---- the server ends it ----
+
+@pytest.mark.parametrize("end", ["SET SESSION wait_timeout = 1", "SET SESSION idle_transaction_timeout = 1; BEGIN",
+                                 "KILL"])
+def test_what_the_server_says_when_it_ends_a_connection(server, proxy, end):
+    def last_words(port):
+        with Wire(port) as wire:
+            wire.login()
+            if end == "KILL":
+                wire.query("SELECT CONNECTION_ID()")
+                wire.receive(), wire.receive()
+                row = wire.receive()
+                wire.receive()
+                server.query(f"KILL {int(row[1:])}")
+            else:
+                for sql in end.split("; "):
+                    assert wire.query(sql)[0] == 0
+            words = b""
+            with contextlib.suppress(ConnectionError):
+                while part := wire.socket.recv(1000):
+                    words += part
+            return words
+
+    assert last_words(proxy().port) == last_words(server.port)
+
 
 
 # ---- several backends ----
