@@ -82,6 +82,14 @@ static const struct {
     {"[proxy]\nlisten = unix:sock\nbackend = h:1\n", "2: listen: 'unix:sock': a Unix socket is written"},
     {PROXY "connect_timeout = soon\n", "5: connect_timeout: expected a number"},
     {PROXY "log_level = loud\n", "5: log_level: expected debug or info or warn or error, not 'loud'"},
+    {PROXY "reuse_port = maybe\n", "5: reuse_port: expected no or yes, not 'maybe'"},
+    {PROXY "handshake_timeout = 0\n", "5: handshake_timeout: expected a number from 1 to 600000"},
+    {PROXY "tcp_keepalive = 99999\n", "5: tcp_keepalive: expected a number from 0 to 32767"},
+    {PROXY "proxy_protocol_networks = 10.0.0.0/8, here, 10.0.0.1/8\n",
+     "5: proxy_protocol_networks: 'here': expected an address\n"
+     "5: proxy_protocol_networks: '10.0.0.1/8': the address has bits"},
+    {PROXY "proxy_protocol_header = never\n", "5: proxy_protocol_header: expected required or optional"},
+    {PROXY "backend_proxy_protocol = v3\n", "5: backend_proxy_protocol: expected off or v1 or v2, not 'v3'"},
     {PROXY CONTROL "password_file = /nowhere/at/all\n", "8: password_file: /nowhere/at/all: No such file\n"
                                                         "8: password and password_file exclude"},
     {PROXY "[control]\nuser = u\n", "5: password or password_file is missing"},
@@ -238,7 +246,31 @@ static void test_defaults(void **state)
     assert_string_equal(c->admin_socket, "/run/crossfade/admin.sock");
     assert_string_equal(c->control_database, "crossfade");
     assert_true(c->threads > 0);
+    assert_int_equal(c->handshake_timeout, 10000);
+    assert_int_equal(c->tcp_keepalive, 60);
+    assert_false(c->reuse_port || c->proxy_header_optional);
+    assert_int_equal(c->proxy_send, PROXY_SEND_OFF);
+    assert_int_equal(c->proxy_network_count, 0);
     assert_null(c->control_user);
+    config_free(c);
+}
+
+static void test_network_keys(void **state)
+{
+    (void)state;
+    struct config *c =
+        load_good(PROXY "handshake_timeout = 1500\ntcp_keepalive = 0\ntcp_user_timeout = 20000\n"
+                        "reuse_port = yes\nproxy_protocol_networks = 10.0.0.0/8 , ::1, unix\n"
+                        "proxy_protocol_header = optional\nbackend_proxy_protocol = v2\n");
+    assert_int_equal(c->handshake_timeout, 1500);
+    assert_int_equal(c->tcp_keepalive, 0);
+    assert_int_equal(c->tcp_user_timeout, 20000);
+    assert_true(c->reuse_port && c->proxy_header_optional);
+    assert_int_equal(c->proxy_send, PROXY_SEND_V2);
+    assert_int_equal(c->proxy_network_count, 3);
+    assert_int_equal(c->proxy_networks[0].bits, 8);
+    assert_int_equal(c->proxy_networks[1].size, 16);
+    assert_int_equal(c->proxy_networks[2].size, 0);
     config_free(c);
 }
 
@@ -367,7 +399,7 @@ int main(void)
         cmocka_unit_test(test_defaults),      cmocka_unit_test(test_tls),
         cmocka_unit_test(test_values),        cmocka_unit_test(test_long_value),
         cmocka_unit_test(test_hostile_bytes), cmocka_unit_test(test_no_file),
-        cmocka_unit_test(test_networks),
+        cmocka_unit_test(test_networks),      cmocka_unit_test(test_network_keys),
     };
     return cmocka_run_group_tests_name("config", tests, NULL, NULL);
 }
