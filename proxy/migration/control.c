@@ -102,6 +102,7 @@ struct keeper {
     struct control *control;
     struct db *db;
     bool locked;                        /* the sidecar database is ours */
+    bool queued;                        /* it will be, before anybody else's */
     char complaint[CONTROL_ERROR_SIZE]; /* logged last */
     double complained_at;
     double read_cost_ms; /* of the catalog, last time */
@@ -142,19 +143,30 @@ static void hang_up(struct keeper *k)
 {
     db_close(k->db);
     k->db = NULL;
-    k->locked = false;
+    k->locked = k->queued = false;
 }
 
-/* The sidecar's lock, unless it is still that of the process before this one. */
+/* The sidecar's lock; a successor waits for it in the queue, and may not change anything before it has it. */
 static bool take_lock(struct keeper *k, char *error, size_t error_size)
 {
     struct control *c = k->control;
     pthread_mutex_lock(&c->lock);
-    bool wanted = !c->successor;
+    bool wait = c->predecessor_lives, successor = c->successor;
     pthread_mutex_unlock(&c->lock);
-    if (k->locked || !wanted)
+    if (k->locked)
+        return true;
+    if (successor && !k->queued && !(k->queued = store_queue(k->db, c->sidecar, error, error_size)))
+        return false;
+    if (wait)
         return true;
     k->locked = store_lock(k->db, c->sidecar, error, error_size);
+    if (k->locked && k->queued)
+        k->queued = !store_leave_queue(k->db, c->sidecar);
+    if (k->locked && successor) {
+        pthread_mutex_lock(&c->lock);
+        c->successor = false;
+        pthread_mutex_unlock(&c->lock);
+    }
     return k->locked;
 }
 

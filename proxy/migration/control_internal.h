@@ -46,7 +46,8 @@ struct control {
     bool loaded, backend_up;
     char *backend;    /* the one that everybody is at, by its text in the configuration; NULL: none yet */
     bool handed_over; /* to a successor: this process changes nothing any more */
-    bool successor;   /* of a process that still has sessions: likewise, for now */
+    bool successor;   /* of another process: likewise, until the sidecar database is ours */
+    bool predecessor_lives; /* it still has sessions, and the sidecar's lock */
     char backend_error[CONTROL_ERROR_SIZE];
     struct db_server server;
     struct shared_catalog *catalog;

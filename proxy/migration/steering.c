@@ -238,7 +238,8 @@ void control_take_back(struct control *c)
 void control_succeed(struct control *c, bool waiting)
 {
     pthread_mutex_lock(&c->lock);
-    c->successor = waiting;
+    c->predecessor_lives = waiting;
+    c->successor = c->successor || waiting;
     if (!waiting)
         c->tickets_given++; /* the keeper takes the lock */
     pthread_cond_broadcast(&c->changed);

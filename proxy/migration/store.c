@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { LOCK_WAIT_S = 3 };
+enum { LOCK_WAIT_S = 3, QUEUE_WAIT_S = 10 };
+
+#define QUEUE "next." /* the kind of lock that stands before the one of the store */
 
 static const char *const backfill_names[] = {
     [BACKFILL_NONE] = "none",         [BACKFILL_RUNNING] = "running", [BACKFILL_PAUSED] = "paused",
@@ -107,20 +109,25 @@ bool store_prepare(struct db *d, const char *database, char *error, size_t error
     return true;
 }
 
-bool store_lock(struct db *d, const char *database, char *error, size_t error_size)
+/* A lock's name has at most 64 characters. (MySQL 9.7 has no MD5 and no SHA1 any more.) */
+static void add_lock_name(struct buf *b, const char *kind, const char *database)
+{
+    buf_printf(b, "CONCAT('crossfade.%s', LEFT(SHA2(", kind);
+    sql_string(b, span_of(database));
+    buf_add_str(b, ", 256), 32))");
+}
+
+/* Takes one lock, or says who has it. */
+static bool take(struct db *d, const char *kind, const char *database, unsigned wait_s, char *error,
+                 size_t error_size)
 {
     struct db_result r;
-    struct buf b = BUF_INIT, name = BUF_INIT;
-    /* A lock's name has at most 64 characters. (MySQL 9.7 has no MD5 and no SHA1 any more.) */
-    buf_add_str(&name, "CONCAT('crossfade.', LEFT(SHA2(");
-    sql_string(&name, span_of(database));
-    buf_add_str(&name, ", 256), 32))");
+    struct buf b = BUF_INIT;
     buf_add_str(&b, "SELECT GET_LOCK(");
-    buf_add_span(&b, buf_span(&name));
-    buf_printf(&b, ", %d), IS_USED_LOCK(", LOCK_WAIT_S);
-    buf_add_span(&b, buf_span(&name));
+    add_lock_name(&b, kind, database);
+    buf_printf(&b, ", %u), IS_USED_LOCK(", wait_s);
+    add_lock_name(&b, kind, database);
     buf_add_byte(&b, ')');
-    buf_free(&name);
     if (!db_query_buf(d, &b, &r)) {
         snprintf(error, error_size, "sidecar database %s: %s", database, db_error(d));
         return false;
@@ -129,10 +136,32 @@ bool store_lock(struct db *d, const char *database, char *error, size_t error_si
     bool ours = f && db_u64(f[0]) == 1;
     if (!ours)
         snprintf(error, error_size,
-                 "sidecar database %s: another crossfade serves it, by the backend's connection %llu",
-                 database, f ? (unsigned long long)db_u64(f[1]) : 0ULL);
+                 "sidecar database %s: another crossfade %s, by the backend's connection %llu", database,
+                 *kind ? "waits to serve it" : "serves it", f ? (unsigned long long)db_u64(f[1]) : 0ULL);
     db_end(&r);
     return ours;
+}
+
+bool store_queue(struct db *d, const char *database, char *error, size_t error_size)
+{
+    return take(d, QUEUE, database, QUEUE_WAIT_S, error, error_size);
+}
+
+bool store_leave_queue(struct db *d, const char *database)
+{
+    struct buf b = BUF_INIT;
+    buf_add_str(&b, "DO RELEASE_LOCK(");
+    add_lock_name(&b, QUEUE, database);
+    buf_add_byte(&b, ')');
+    return db_run_buf(d, &b);
+}
+
+bool store_lock(struct db *d, const char *database, char *error, size_t error_size)
+{
+    if (!take(d, QUEUE, database, 0, error, error_size))
+        return false;
+    bool ours = take(d, "", database, LOCK_WAIT_S, error, error_size);
+    return store_leave_queue(d, database) && ours;
 }
 
 char *store_definition(const struct config_migration *m)

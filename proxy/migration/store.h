@@ -84,6 +84,11 @@ bool store_prepare(struct db *d, const char *database, char *error, size_t error
  * has it, after a short wait (for a predecessor that was killed). */
 bool store_lock(struct db *d, const char *database, char *error, size_t error_size);
 
+/* Makes this connection the one that locks it next: nobody gets between it and the one that serves now.
+ * Counts: each success is undone by store_leave_queue(), or with the connection. */
+bool store_queue(struct db *d, const char *database, char *error, size_t error_size);
+bool store_leave_queue(struct db *d, const char *database);
+
 /* All migrations that the store knows (malloc'ed; release with store_free_list) and the generation. */
 bool store_load(struct db *d, const char *database, struct stored_migration **list, size_t *count,
                 uint64_t *generation);

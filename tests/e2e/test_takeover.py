@@ -190,6 +190,23 @@ def test_a_transaction_of_the_old_process_holds_every_change_of_the_new_one(old,
     assert new.admin_socket.exists() and new.socket.exists()
 
 
+def test_nobody_else_gets_in_between(old, succeed, proxy):
+    """A third crossfade that waits for the sidecar database is not faster than the successor."""
+    third = proxy(old.migrations, control={"database": old.proxy.sidecar})
+    third.wait_log("another crossfade serves it")
+    last = old.proxy
+    for _ in range(3):
+        new = succeed(last)
+        new.start()
+        assert last.wait() == 0
+        wait_until(lambda: "waiting" not in new.ctl("status"), what="the successor to have the lock")
+        last = new
+    assert last.ctl("cutover", "users_name")["drained"]
+    assert not third.ctl("status")["phases_known"]
+    last.stop()
+    wait_until(lambda: third.ctl("status")["phases_known"], what="the third one's turn")
+
+
 def test_clients_under_load_do_not_notice(old, succeed):
     """Every statement gets its answer or a closed connection in its place; nothing drifts, and nothing is written twice."""
     stop, failures, done = threading.Event(), [], [0] * 4
