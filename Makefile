@@ -39,9 +39,10 @@ UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_HELP := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 CLIENT_SRC := $(wildcard tests/e2e/clients/*.c)
+CONNECTOR_SRC := $(wildcard tests/connectors/c/*.c)
 BENCH_SRC := $(wildcard tests/bench/*.c)
 FIXTURE_SRC := $(wildcard tests/fixtures/*.c)
-ALL_SRC  := $(LIB_SRC) $(CTL_SRC) $(MAIN_SRC) $(UNIT_SRC) $(UNIT_HELP) $(FUZZ_SRC) $(CLIENT_SRC) $(BENCH_SRC) $(FIXTURE_SRC)
+ALL_SRC  := $(LIB_SRC) $(CTL_SRC) $(MAIN_SRC) $(UNIT_SRC) $(UNIT_HELP) $(FUZZ_SRC) $(CLIENT_SRC) $(CONNECTOR_SRC) $(BENCH_SRC) $(FIXTURE_SRC)
 ALL_HDR  := $(wildcard $(addsuffix /*.h,$(FLOORS) proxy proxy/ctl tests/unit tests/fuzz tests/fixtures tests/e2e/clients))
 # `make V=1` shows the commands, `make -s` nothing.
 Q        := $(if $(V),,@)
@@ -52,7 +53,7 @@ UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
 CLIENT_BIN := $(patsubst tests/e2e/clients/%.c,$(B)/clients/%,$(CLIENT_SRC))
 
-.PHONY: all check check-servers demo bench bench-sql sql-suite install clean help unit golden e2e clients asan tsan lint format format-check \
+.PHONY: all check check-connectors check-servers check-suite demo bench bench-sql sql-suite install clean help unit golden e2e clients asan tsan lint format format-check \
         fuzz fuzz-build fuzz-replay toolchain
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -87,6 +88,17 @@ check: ## everything that must hold, in under ten minutes
 check-servers: ## the end-to-end tests on MariaDB 10.11, MariaDB 11.8 and MySQL 9.7 (needs root or sudo)
 	@tests/tools/deps.sh servers
 	@CHECK="build_release e2e_release e2e_mariadb_11_8 e2e_mysql_9_7" tests/tools/check.sh
+
+check-connectors: ## real connectors direct and proxied, in every phase, in clear and over TLS: half an hour (RECORD=1: writes the table)
+	@tests/tools/deps.sh connectors
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all
+	@CROSSFADE_BUILD=$(B) $(PYTHON) tests/connectors/run.py $(if $(RECORD),--record)
+
+check-suite: ## MariaDB's own test suite direct and proxied, text and prepared: hours; goes on where it was left (SECONDS=3600)
+	@tests/tools/deps.sh suite
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all
+	@status=0; for protocol in normal ps; do CROSSFADE_BUILD=$(B) $(PYTHON) tests/tools/server_suite.py --protocol $$protocol \
+	$(if $(SECONDS),--seconds $(SECONDS)) || status=1; done; exit $$status
 
 demo: ## a live migration under load, told as a timeline (KEEP=1 leaves it running)
 	@tests/tools/deps.sh demo

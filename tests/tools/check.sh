@@ -2,6 +2,7 @@
 # `make check`: every stage in turn, each with its own log in build/check/; the last line counts what passed.
 #
 #   build (gcc, clang, asan) → lint → unit (release, asan) → golden → fuzz corpora → e2e (asan, release)
+#   → connectors (two of them)
 #
 # A stage that fails does not stop the others, unless nothing could run without it. CHECK="unit lint" picks.
 # `make check-servers` picks the stages that run when they are asked for only: end to end on servers of other releases.
@@ -26,6 +27,7 @@ golden() { make_ golden; }
 fuzz_replay() { make_ fuzz-replay; }
 # Under ASan everything but the long load, which measures nothing there that the release build does not show.
 e2e_asan() { CROSSFADE_BUILD=build/asan /usr/bin/python3 -m pytest tests/e2e -q -n "$jobs" -m 'not load'; }
+connectors() { CROSSFADE_BUILD=build /usr/bin/python3 tests/connectors/run.py --quick; }
 e2e_release() { CROSSFADE_BUILD=build /usr/bin/python3 -m pytest tests/e2e -q -n "$jobs"; }
 
 # The other releases' servers, each in its chroot.
@@ -70,6 +72,7 @@ stage build_asan && stage unit_asan
 stage fuzz_replay
 stage e2e_asan
 stage e2e_release
+stage connectors
 if [ -n "${CHECK:-}" ]; then
     stage e2e_mariadb_11_8
     stage e2e_mysql_9_7

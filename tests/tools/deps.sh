@@ -1,5 +1,6 @@
 #!/bin/bash
-# Installs what a target needs and the machine lacks, from Debian's own packages: deps.sh build|demo|check|servers|bench.
+# Installs what a target needs and the machine lacks, from Debian's own packages: deps.sh
+# build|demo|check|servers|connectors|suite|bench.
 # Silent and quick when nothing is missing. Starts no service; works as root or with sudo.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -11,6 +12,12 @@ run=(mariadb-server-core mariadb-client-core sysbench python3 python3-pymysql)
 check=(clang clang-format clang-tidy libclang-rt-dev cppcheck libcmocka-dev python3-pytest python3-pytest-xdist)
 # For servers of other releases: what makes their chroots, and what PyMySQL logs in to MySQL with.
 servers=(debootstrap debian-archive-keyring python3-cryptography)
+# Connectors in their own languages. A Java compiler and node with npm may come from elsewhere.
+connectors=(python3-mysqldb php-cli php-mysql perl libdbd-mariadb-perl golang-go golang-github-go-sql-driver-mysql-dev libmariadb-java
+    mariadb-client openssl)
+command -v javac >/dev/null || connectors+=(default-jdk-headless)
+command -v npm >/dev/null || connectors+=(nodejs npm)
+suite=(mariadb-test mariadb-client)
 bench=(haproxy strace)
 
 case "${1:-}" in
@@ -18,13 +25,15 @@ build) packages=("${build[@]}") ;;
 demo)  packages=("${build[@]}" "${run[@]}") ;;
 check) packages=("${build[@]}" "${run[@]}" "${check[@]}") ;;
 servers) packages=("${build[@]}" "${run[@]}" "${check[@]}" "${servers[@]}") ;;
+connectors) packages=("${build[@]}" "${run[@]}" "${connectors[@]}") ;;
+suite) packages=("${build[@]}" "${run[@]}" "${suite[@]}") ;;
 bench) packages=("${build[@]}" "${run[@]}" "${bench[@]}") ;;
-*) echo "usage: $0 build|demo|check|servers|bench" >&2; exit 2 ;;
+*) echo "usage: $0 build|demo|check|servers|connectors|suite|bench" >&2; exit 2 ;;
 esac
 
 plugin=auth_ed25519.so
 plugin_missing() {
-    [[ $1 = check || $1 = servers ]] && [ ! -e "/usr/lib/mysql/plugin/$plugin" ] && [ ! -e "build/plugin/$plugin" ]
+    [[ $1 = check || $1 = servers || $1 = connectors ]] && [ ! -e "/usr/lib/mysql/plugin/$plugin" ] && [ ! -e "build/plugin/$plugin" ]
 }
 
 installed=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' "${packages[@]}" 2>/dev/null | sed -n 's/^ii *//p' || true)
