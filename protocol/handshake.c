@@ -102,6 +102,8 @@ static void tail_parse(struct reader *r, uint64_t capabilities, struct login *ou
     }
     if ((capabilities & CLIENT_CONNECT_ATTRS) && !r->failed && reader_left(r) > 0)
         out->program = program_of(read_lenenc_str(r));
+    if ((capabilities & CLIENT_ZSTD) && !r->failed && reader_left(r) > 0)
+        out->zstd_level = read_u8(r);
 }
 
 static const struct login login_empty = {

@@ -33,6 +33,7 @@ struct login {
     struct span program;        /* connection attribute program_name; empty: none */
     struct span proof;          /* what the plugin sends, with its length or NUL; from COM_CHANGE_USER too */
     struct span plugin;         /* with its NUL; empty: none named */
+    unsigned zstd_level;        /* 0: not said */
 };
 
 /* Appends the packet's payload without the proof, and with the name of a plugin that no account has: whatever

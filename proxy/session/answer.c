@@ -130,6 +130,7 @@ static void note(struct session *s, struct span packet)
         s->status_stale = true;
         break;
     case KIND_INFILE:
+        s->next_seq = (uint8_t)(packet.ptr[3] + 1);
         session_move(s, STATE_INFILE);
         break;
     default:

@@ -85,7 +85,10 @@ static void auth_ended(struct session *s, struct span packet)
         pass_ok(s, packet);
     else
         channel_send(&s->client, packet.ptr, packet.len);
-    if (good || changing)
+    if (good && !changing && s->compression != ZIP_NONE &&
+        !channel_compress(&s->client, (enum zip_algorithm)s->compression, s->zstd_level))
+        session_fail(s, "out of memory");
+    else if (good || changing)
         answer_ended(s, good);
     else
         session_close(s, "authentication failed");

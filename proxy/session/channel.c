@@ -9,6 +9,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#define SEALER_MAX (1024 * 1024) /* memory that a worker keeps for sealing */
+
 static void on_readable(evutil_socket_t fd, short what, void *arg);
 static void on_writable(evutil_socket_t fd, short what, void *arg);
 
@@ -53,6 +55,8 @@ void channel_shut(struct channel *c)
         event_del(&c->writable);
     c->reading = c->writing = false;
     part(c);
+    zip_free(c->zip);
+    c->zip = NULL;
     close(c->fd);
     c->fd = -1;
     c->direct.len = 0;
@@ -92,9 +96,15 @@ static void broke(struct channel *c)
         session_end(s, "the client went away");
 }
 
+/* Bytes that wait as they go over the socket, where that is not as they stand in `out`. */
+static size_t waits_sealed(const struct channel *c)
+{
+    return (c->zip ? buf_len(zip_out(c->zip)) : 0) + (c->tls ? buf_len(tls_out(c->tls)) : 0);
+}
+
 bool channel_waits(const struct channel *c)
 {
-    return buf_len(&c->out) > 0 || c->direct.len > 0 || (c->tls && buf_len(tls_out(c->tls)) > 0);
+    return buf_len(&c->out) > 0 || c->direct.len > 0 || waits_sealed(c) > 0;
 }
 
 /* How many bytes of `out` and `direct` the socket took; -1: it is broken. */
@@ -125,6 +135,32 @@ static void set_event(struct event *ev, bool *is, bool should)
     if (should ? event_add(ev, NULL) : event_del(ev))
         return;
     *is = should;
+}
+
+/* Compresses what is to be sent; it waits in zip_out() then. */
+static bool compress(struct channel *c)
+{
+    bool good = zip_send(c->zip, buf_span(&c->out)) && zip_send(c->zip, c->direct);
+    buf_reset(&c->out);
+    c->direct.len = 0;
+    return good;
+}
+
+/* Writes compressed bytes in clear. */
+static bool flush_compressed(struct channel *c)
+{
+    struct buf *out = zip_out(c->zip);
+    channel_out(c);
+    if (c->writing)
+        return true;
+    if (!compress(c))
+        return false;
+    ssize_t sent = buf_len(out) > 0 ? write_some(c, out, (struct span){"", 0}) : 0;
+    if (sent > 0)
+        buf_consume(out, (size_t)sent);
+    if (buf_len(out) == 0)
+        buf_free(out);
+    return sent >= 0;
 }
 
 /* Writes in clear. false: the socket is broken. */
@@ -162,7 +198,10 @@ static bool flush_sealed(struct channel *c)
         *lender = BUF_INIT;
     }
     bool good = true;
-    if (may_send) {
+    if (may_send && c->zip) {
+        good = compress(c) && tls_send(c->tls, buf_span(zip_out(c->zip)));
+        buf_free(zip_out(c->zip));
+    } else if (may_send) {
         good = tls_send(c->tls, buf_span(&c->out)) && tls_send(c->tls, c->direct);
         buf_reset(&c->out);
         c->direct.len = 0;
@@ -170,7 +209,7 @@ static bool flush_sealed(struct channel *c)
     ssize_t sent = good && buf_len(sealed) > 0 ? write_some(c, sealed, c->direct) : 0;
     if (sent > 0)
         buf_consume(sealed, (size_t)sent);
-    if (buf_len(sealed) == 0 && lender->cap == 0) {
+    if (buf_len(sealed) == 0 && lender->cap == 0 && sealed->cap <= SEALER_MAX) {
         *lender = *sealed;
         *sealed = BUF_INIT;
     } else if (buf_len(sealed) == 0) {
@@ -185,7 +224,7 @@ void channel_flush(struct channel *c)
         c->direct.len = 0;
         return;
     }
-    if (!(c->tls ? flush_sealed(c) : flush_plain(c))) {
+    if (!(c->tls ? flush_sealed(c) : c->zip ? flush_compressed(c) : flush_plain(c))) {
         broke(c);
         return;
     }
@@ -195,7 +234,23 @@ void channel_flush(struct channel *c)
     }
     if (buf_len(&c->out) == 0 && c->out.cap > 0)
         buf_free(&c->out);
-    set_event(&c->writable, &c->writing, c->tls ? buf_len(tls_out(c->tls)) > 0 : buf_len(&c->out) > 0);
+    set_event(&c->writable, &c->writing, c->tls || c->zip ? waits_sealed(c) > 0 : buf_len(&c->out) > 0);
+}
+
+bool channel_compress(struct channel *c, enum zip_algorithm algorithm, unsigned level)
+{
+    struct shared *shared = c->session->shared;
+    if (!shared->zip)
+        shared->zip = zip_tools_new();
+    c->zip = shared->zip ? zip_new(shared->zip, algorithm, level) : NULL;
+    if (!c->zip)
+        return false;
+    /* What was said before goes as it is, and what came behind the login is compressed. */
+    buf_add_span(zip_out(c->zip), buf_span(channel_out(c)));
+    buf_add_span(zip_in(c->zip), buf_span(&c->in));
+    buf_free(&c->out);
+    buf_reset(&c->in);
+    return !buf_failed(zip_out(c->zip)) && !buf_failed(zip_in(c->zip));
 }
 
 bool channel_secure(struct channel *c, struct tls *t)
@@ -237,7 +292,7 @@ static bool wants_reading(const struct session *s, const struct channel *from, c
     if (from->fd < 0 || from->eof)
         return false;
     size_t limit = from->reading ? OUT_HIGH : OUT_LOW;
-    if (buf_len(&to->out) + (to->tls ? buf_len(tls_out(to->tls)) : 0) >= limit)
+    if (buf_len(&to->out) + waits_sealed(to) >= limit)
         return false;
     if (from == &s->backend)
         return s->state != STATE_CONNECT && s->state != STATE_HOLD;
@@ -268,17 +323,34 @@ static size_t handle(struct session *s, struct channel *c, char *bytes, size_t l
             break;
         off += n;
     }
+    if (off > 0 && c->zip)
+        zip_turn(c->zip);
     return off;
+}
+
+/* Opens one more compressed packet of the client behind what waits, unless too much waits already. */
+static bool open_more(struct session *s)
+{
+    struct channel *c = &s->client;
+    if (s->state == STATE_ENDED || (s->state != STATE_READY && buf_len(&c->in) >= PIPELINE_MAX))
+        return false;
+    channel_flush(&s->backend); /* what is to be sent from `in` must be gone before that grows */
+    enum zip_result r = s->state == STATE_ENDED ? ZIP_MORE : zip_open(c->zip, &c->in);
+    if (r == ZIP_BROKEN)
+        session_fail(s, "the client's compressed packets are not understood");
+    return r == ZIP_OPENED;
 }
 
 void client_resume(struct session *s)
 {
     struct channel *c = &s->client;
-    if (s->state == STATE_ENDED || buf_len(&c->in) == 0)
-        return;
-    size_t used = handle(s, c, buf_ptr(&c->in), buf_len(&c->in));
-    if (s->state != STATE_ENDED && used > 0)
-        buf_consume(&c->in, used); /* the memory stays until what was sent from it is written */
+    do {
+        size_t used = 0;
+        if (s->state != STATE_ENDED && buf_len(&c->in) > 0)
+            used = handle(s, c, buf_ptr(&c->in), buf_len(&c->in));
+        if (s->state != STATE_ENDED && used > 0)
+            buf_consume(&c->in, used); /* the memory stays until what was sent from it is written */
+    } while (c->zip && open_more(s));
 }
 
 /* The other end has closed, or the connection broke. */
@@ -363,15 +435,20 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     (void)fd, (void)what;
     struct channel *c = arg;
     struct session *s = c->session;
-    bool kept = buf_len(&c->in) > 0;
+    bool kept = buf_len(&c->in) > 0 && !c->zip;
     ssize_t n = c->tls ? receive_sealed(c, kept) : receive(c, kept);
     if (n < 0) {
         if (c->tls) /* TLS may have something to say itself */
             session_leave(s);
         return;
     }
-    if (n == 0)
+    if (c->zip && n > 0) {
+        buf_add(zip_in(c->zip), s->shared->scratch, (size_t)n);
+        client_resume(s);
+        n = 0; /* it is taken */
+    } else if (n == 0) {
         closed(c);
+    }
     char *bytes = kept ? buf_ptr(&c->in) : s->shared->scratch;
     size_t len = kept ? buf_len(&c->in) : (size_t)n;
     size_t used = n > 0 ? handle(s, c, bytes, len) : 0;
@@ -387,7 +464,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         if (buf_failed(&c->in))
             session_fail(s, "out of memory");
     }
-    if (n > 0 && c->tls && tls_state(c->tls) == TLS_CLOSED && !c->eof)
+    if (c->tls && tls_state(c->tls) == TLS_CLOSED && !c->eof)
         closed(c);
     session_leave(s);
 }

@@ -4,9 +4,18 @@
 
 /* ---- bytes that just pass ---- */
 
+/* The header of a further packet. Where the client's numbers are not the backend's it gets its own:
+ * compressing clients count compressed packets, and a command that was made anew may have fewer or more
+ * packets. */
+static void number(struct session *s, char *header)
+{
+    if (s->client.zip || s->renumber)
+        header[3] = (char)s->next_seq++;
+}
+
 /* Passes what is still to come of the packets of a command or of a file. Returns the bytes passed; *ended:
  * the logical packet's end is among them. */
-static size_t pass_rest(struct session *s, const char *bytes, size_t len, bool *ended)
+static size_t pass_rest(struct session *s, char *bytes, size_t len, bool *ended)
 {
     size_t off = 0;
     *ended = false;
@@ -24,6 +33,7 @@ static size_t pass_rest(struct session *s, const char *bytes, size_t len, bool *
             break;
         s->send_left = get_u24(bytes + off);
         s->send_joined = s->send_left == PACKET_MAX;
+        number(s, bytes + off);
         off += PACKET_HEADER;
     }
     if (off > 0)
@@ -55,6 +65,7 @@ size_t infile_from_client(struct session *s, char *bytes, size_t len)
         tracker_infile_sent(&s->tracker);
         session_move(s, STATE_COMMAND);
     }
+    number(s, bytes);
     channel_send(&s->backend, bytes, PACKET_HEADER);
     return PACKET_HEADER;
 }
@@ -79,10 +90,11 @@ static void await_answer(struct session *s, uint8_t command)
     session_move(s, answer == ANSWER_STREAM ? STATE_STREAM : STATE_COMMAND);
 }
 
-size_t command_forward(struct session *s, const char *bytes, size_t len)
+size_t command_forward(struct session *s, char *bytes, size_t len)
 {
     uint32_t n = get_u24(bytes);
     bool ended;
+    s->next_seq = (uint8_t)(bytes[3] + 1);
     s->send_left = n;
     s->send_joined = n == PACKET_MAX;
     await_answer(s, n ? (uint8_t)bytes[PACKET_HEADER] : COM_SLEEP);

@@ -24,6 +24,7 @@
 #include "protocol/tracker.h"
 #include "proxy/net/context.h"
 #include "proxy/net/tls.h"
+#include "proxy/net/zip.h"
 #include "proxy/rewrite/rewrite.h"
 #include "proxy/session/session.h"
 
@@ -63,10 +64,11 @@ enum state {
 };
 
 /* One of a session's two sockets. `in` and what is sent are plain bytes of the protocol; between them and the
- * socket stands TLS, where it was agreed on. */
+ * socket stand compression and TLS, where they were agreed on. */
 struct channel {
     struct session *session;
     struct tls *tls; /* owned; NULL: in clear */
+    struct zip *zip; /* owned; NULL: not compressed. Only of clients */
     int fd;
     bool reading, writing; /* whether the events are added */
     bool eof;              /* nothing more comes from it */
@@ -129,8 +131,10 @@ struct session {
 
     struct tls_contexts *tls;        /* a reference; of the time that it began */
     uint8_t client_seq, backend_seq; /* in a dialogue: the next packet's sequence id towards either side */
+    uint64_t compressions; /* CLIENT_COMPRESS, CLIENT_ZSTD: those that the backend offers, and so do we */
     uint64_t server_capabilities;    /* as offered by the backend */
     uint64_t capabilities;           /* of the connection to the backend */
+    uint8_t compression, zstd_level; /* enum zip_algorithm: what begins when the client has logged in */
     bool strip_state;                /* the client did not ask for session tracking; we did */
     bool mariadb;
     uint32_t server_version, connection_id;
@@ -144,6 +148,7 @@ struct session {
     struct tracker tracker;
     uint32_t send_left; /* bytes of the client's packet that just pass */
     bool send_joined;   /* the packet that passes has the full length: another follows */
+    uint8_t next_seq;   /* of the client's next packet towards the backend */
     uint8_t renumber;   /* added to the sequence ids of the answer */
     size_t joined; /* the packet at the head of client.in is joined to this payload length; 0: it is not */
     struct changes text_changes;   /* of a COM_QUERY or COM_INIT_DB */
@@ -189,9 +194,10 @@ struct shared {
     struct arena *arena;
     char own_name[64]; /* of the user that the process runs as */
     char *sealed; /* SCRATCH_SIZE bytes that TLS has not opened yet; NULL: no connection has TLS so far */
-    struct buf sealer;  /* lends its memory to a connection while that seals */
-    struct event *trim; /* looks through the memory that is kept for large statements */
-    struct buf built;   /* a rewritten text's packet, on its way from the rewriter to the socket */
+    struct zip_tools *zip; /* NULL: no connection is compressed so far */
+    struct buf sealer;     /* lends its memory to a connection while that seals */
+    struct event *trim;    /* looks through the memory that is kept for large statements */
+    struct buf built;      /* a rewritten text's packet, on its way from the rewriter to the socket */
     char scratch[SCRATCH_SIZE];
 };
 
@@ -241,6 +247,9 @@ void channel_flush(struct channel *c);
 
 /* Whether something still has to be written. */
 bool channel_waits(const struct channel *c);
+
+/* From here on the bytes are compressed, those that wait in `in` too. false: out of memory. */
+bool channel_compress(struct channel *c, enum zip_algorithm algorithm, unsigned level);
 
 /* From here on the socket's bytes are TLS. What was to be sent before goes in clear. Takes `t`. */
 bool channel_secure(struct channel *c, struct tls *t);
@@ -316,7 +325,7 @@ session_bytes command_from_client, rest_from_client, infile_from_client, stream_
 
 /* Passes the packet at `bytes` on and follows its answer; the rest of it passes as it comes. Returns the
  * bytes consumed. */
-size_t command_forward(struct session *s, const char *bytes, size_t len);
+size_t command_forward(struct session *s, char *bytes, size_t len);
 
 /* Sends a command made by the proxy in place of the client's, whose logical packet had `parts` packets, and
  * follows its answer. */

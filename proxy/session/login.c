@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* What the relay can follow. TLS is each side's own matter; compression changes the bytes under it, query
+/* What the relay can follow. TLS and compression are each side's own matter; query
  * attributes stand before a query's text; bits of later protocols are not known to be harmless. */
 #define CAPABILITIES_RELAYED                                                                                 \
     ((0xffffffffull & ~(CLIENT_SSL | CLIENT_COMPRESS | CLIENT_ZSTD | CLIENT_QUERY_ATTRIBUTES)) |             \
@@ -167,7 +167,9 @@ size_t greeting_from_backend(struct session *s, char *bytes, size_t len)
     s->status = (uint16_t)g.status;
     s->dialect.mariadb = g.mariadb;
     s->dialect.version = g.version_number;
-    greeting_mask((char *)p.ptr, p.len, CAPABILITIES_RELAYED, tls_client_side(s->tls) ? CLIENT_SSL : 0);
+    s->compressions = g.capabilities & (CLIENT_COMPRESS | (g.mariadb ? 0 : CLIENT_ZSTD));
+    greeting_mask((char *)p.ptr, p.len, CAPABILITIES_RELAYED | s->compressions,
+                  tls_client_side(s->tls) ? CLIENT_SSL : 0);
     channel_send(&s->client, bytes, size);
     session_move(s, STATE_LOGIN);
     return size;
@@ -226,6 +228,11 @@ static uint64_t agree(struct session *s, uint64_t asked)
 {
     uint64_t sent = asked & CAPABILITIES_RELAYED;
     s->capabilities = asked & s->server_capabilities;
+    s->compression = ZIP_NONE;
+    if (asked & s->compressions & CLIENT_COMPRESS)
+        s->compression = ZIP_ZLIB;
+    else if (asked & s->compressions & CLIENT_ZSTD)
+        s->compression = ZIP_ZSTD;
     s->strip_state =
         !(s->capabilities & CLIENT_SESSION_TRACK) && (s->server_capabilities & CLIENT_SESSION_TRACK);
     if (s->strip_state) {
@@ -260,6 +267,7 @@ size_t login_from_client(struct session *s, char *bytes, size_t len)
     if (auth_borrows(s, l.user))
         return refuse_response(s, bytes, ERROR_DENIED, "28000", BORROWS_TEXT);
     uint64_t sent = agree(s, l.capabilities);
+    s->zstd_level = (uint8_t)l.zstd_level;
     s->client_seq = (uint8_t)(bytes[3] + 1);
     if (tls_backend_side(s->tls) && !s->backend.tls) {
         secure_backend(s, p, sent); /* and then this once more */

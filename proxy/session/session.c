@@ -257,6 +257,7 @@ static void shared_free(struct shared *shared)
     arena_free(shared->arena);
     buf_free(&shared->built);
     buf_free(&shared->sealer);
+    zip_tools_free(shared->zip);
     free(shared->sealed);
     if (shared->trim)
         event_free(shared->trim);

@@ -11,7 +11,8 @@ import threading
 from .wire import MAX_PAYLOAD
 
 CLIENT_SSL, CLIENT_PLUGIN_AUTH, CLIENT_LENENC, CLIENT_DB = 1 << 11, 1 << 19, 1 << 21, 1 << 3
-CAPABILITIES = 0xA20F | CLIENT_SSL | CLIENT_PLUGIN_AUTH | CLIENT_LENENC | 1 << 16 | 1 << 17 | 1 << 15
+CLIENT_COMPRESS, CLIENT_ZSTD = 1 << 5, 1 << 26
+CAPABILITIES = 0xA20F | CLIENT_COMPRESS | CLIENT_ZSTD | CLIENT_SSL | CLIENT_PLUGIN_AUTH | CLIENT_LENENC | 1 << 16 | 1 << 17 | 1 << 15
 SALT = b"abcdefghijklmnopqrst"
 
 
@@ -61,6 +62,7 @@ class Conversation:
             assert payload[:32] == request, "the request for TLS and the response differ"
         flags = struct.unpack("<I", payload[:4])[0]
         assert bool(flags & CLIENT_SSL) == self.is_tls
+        assert not flags & (CLIENT_COMPRESS | CLIENT_ZSTD), "compression is the client's side's own"
         rest = payload[payload.index(b"\0", 32) + 1:]
         length, rest = rest[0], rest[1:]
         proof, rest = rest[:length], rest[length:]
@@ -93,6 +95,8 @@ class Conversation:
         self.greet()
         proof, named = self.login()
         self.salt = SALT
+        if plugin == "none at all":
+            return
         if named != plugin:
             self.salt = SALT[::-1]
             self.send(b"\xfe" + plugin.encode() + b"\0" + self.salt + b"\0")

@@ -129,6 +129,15 @@ static void do_tls(char **args, int count)
     put_ok(0, 0, 0);
 }
 
+static bool compressed;
+
+/* For the connections that follow: the compressed protocol, or not. */
+static void do_compress(char **args, int count)
+{
+    compressed = count > 0 && strcmp(args[0], "on") == 0;
+    put_ok(0, 0, 0);
+}
+
 static void do_connect(char **args, int count)
 {
     /* host port socket user password database [default-auth] */
@@ -143,6 +152,8 @@ static void do_connect(char **args, int count)
         mysql_options(connection, MYSQL_OPT_SSL_ENFORCE, &on);
     if (verify)
         mysql_options(connection, MYSQL_OPT_SSL_CA, authority);
+    if (compressed)
+        mysql_options(connection, MYSQL_OPT_COMPRESS, NULL);
     mysql_options(connection, MYSQL_SET_CHARSET_NAME, "utf8mb4");
     if (count > 6 && *args[6])
         mysql_options(connection, MYSQL_DEFAULT_AUTH, args[6]);
@@ -511,6 +522,7 @@ static const struct request {
     int least; /* arguments */
 } requests[] = {
     {"tls", do_tls, 1},
+    {"compress", do_compress, 1},
     {"connect", do_connect, 6},
     {"query", do_query, 1},
     {"change_user", do_change_user, 3},
