@@ -19,7 +19,7 @@ static struct arena *arena;
 
 /* Each table's name is looked for in the whole text: for so many of an input, or long ones take all the time.
  */
-#define MOST_SCANS 32
+#define MOST_SCANS 4
 static unsigned scans;
 
 #define REQUIRE(condition)                                                                                   \
