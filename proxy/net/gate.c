@@ -71,6 +71,18 @@ static void let_go(struct waiting *w, const char *why)
     forget(w, true);
 }
 
+/* It waits no more. Its events go first: from then on the socket is a worker's, who may close it at any time.
+ */
+static void admit(struct waiting *w, const struct address *from, const struct proxy_addresses *ends,
+                  bool proxied)
+{
+    struct gate *g = w->gate;
+    struct address client = *from;
+    int fd = w->fd;
+    forget(w, false);
+    pass(g, fd, &client, ends, proxied);
+}
+
 /* The client is who the header says, or, where it names nobody, who has connected. */
 static void header_came(struct waiting *w, const struct proxy_addresses *told)
 {
@@ -80,16 +92,14 @@ static void header_came(struct waiting *w, const struct proxy_addresses *told)
         address_of_source(&ends, &from);
     else
         address_ends(w->fd, &w->from, &ends);
-    pass(w->gate, w->fd, &from, &ends, true);
-    forget(w, false);
+    admit(w, &from, &ends, true);
 }
 
 static void without_header(struct waiting *w)
 {
     struct proxy_addresses ends;
     address_ends(w->fd, &w->from, &ends);
-    pass(w->gate, w->fd, &w->from, &ends, false);
-    forget(w, false);
+    admit(w, &w->from, &ends, false);
 }
 
 static void set_deadline(struct waiting *w, unsigned ms)

@@ -428,6 +428,7 @@ def test_a_reload_changes_backends_and_limits(server, proxy):
         one.reload()
         wait_until(lambda: one.log().count("configuration reloaded") == 2)
         one.connect().close()
+        wait_until(lambda: one.ctl("status")["clients"] == 1)
         with HeaderWire(one.port, HEADERS[0][0], source="127.0.0.9") as wire:
             assert wire.login()[0] == 0
     assert "restart only" not in one.log()
