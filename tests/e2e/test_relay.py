@@ -360,6 +360,33 @@ def test_a_slow_backend_holds_the_sender_in_bounded_memory(server, proxy_, datab
     assert max(seen) - before < 32 << 20, f"{(max(seen) - before) >> 20} MiB more for one slow backend"
 
 
+def test_results_beside_an_open_cursor(proxy_, database):
+    """A routine's own cursor sets the flag in its results that else tells of a cursor for the client."""
+    with proxy_.connect(database=database()) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE PROCEDURE p() BEGIN DECLARE a INT; DECLARE c CURSOR FOR SELECT 1 UNION SELECT 2; OPEN c; "
+                       "FETCH c INTO a; SELECT a, 'row'; FETCH c INTO a; SELECT a, 'row'; CLOSE c; END")
+        cursor.execute("CALL p()")
+        found = [cursor.fetchall()]
+        while cursor.nextset():
+            found.append(cursor.fetchall())
+        assert found == [((1, "row"),), ((2, "row"),), ()]
+        connection.ping(reconnect=False)
+
+
+def test_more_columns_than_sixteen_bits_count(proxy_, server):
+    """MariaDB gives them; MySQL has a bound."""
+    counts = []
+    for side in (server, proxy_):
+        with side.connect() as connection, connection.cursor() as cursor:
+            try:
+                cursor.execute("SELECT " + ", ".join(["1"] * 66000))
+                counts.append(len(cursor.fetchone()))
+            except pymysql.MySQLError as error:
+                counts.append(error.args)
+            connection.ping(reconnect=False)
+    assert counts[0] == counts[1]
+
+
 def test_a_client_that_goes_waits_for_no_lock(proxy_, server):
     """The backend hears of it while the statement waits, as on a direct connection."""
     server.query("DO GET_LOCK('gone', 0)")
