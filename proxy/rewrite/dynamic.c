@@ -125,7 +125,7 @@ static struct rewrite_result *rewritten(struct plan *p, struct span text, const 
     s.database = database;
     s.prepared = true;
     s.want_parts = s.asks = s.sql_prepared = false;
-    s.into = NULL;
+    s.into = s.over = NULL;
     s.find_prepared = NULL;
     s.values = NULL;
     s.value_count = 0;

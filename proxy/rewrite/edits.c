@@ -241,3 +241,79 @@ struct fragment edits_render(struct edits *e, struct span text, struct range r, 
     assert(b.cap == size);
     return builder_done(&b);
 }
+
+/* ---- in place ---- */
+
+/* How many bytes the edits add, if they can be applied in place; 0: they cannot. */
+static size_t added_in_place(const struct edits *e, struct span text)
+{
+    size_t added = 0;
+    bool runs = false;
+    for (uint32_t i = 0; i < e->count; i++) {
+        const struct edit *edit = &e->items[i];
+        struct span with = edit->with.text;
+        if (!edit->rows && (edit->len > 0 || (with.ptr >= text.ptr && with.ptr < text.ptr + text.len)))
+            return 0;
+        runs = runs || edit->rows;
+        added += with.len;
+    }
+    return runs && !e->repeats_params ? added : 0;
+}
+
+/* Bytes on their way to the right: those up to `from` stand where they stood, those from `to` on are done. */
+struct shift {
+    char *text;
+    size_t from, to;
+};
+
+static void shift_down_to(struct shift *s, size_t off)
+{
+    size_t n = s->from - off;
+    s->to -= n;
+    s->from = off;
+    memmove(s->text + s->to, s->text + off, n);
+}
+
+static void shift_insert(struct shift *s, struct span with)
+{
+    s->to -= with.len;
+    if (with.len > 0)
+        memcpy(s->text + s->to, with.ptr, with.len);
+}
+
+static void shift_rows(struct shift *s, const struct run_edit *rows)
+{
+    const uint32_t *ends = rows->run->ends + (size_t)rows->run->run * rows->run->count;
+    for (uint32_t r = rows->run->run; r-- > 0;) {
+        ends -= rows->run->count;
+        for (uint32_t i = rows->count; i-- > 0;) {
+            shift_down_to(s, ends[rows->texts[i].place]);
+            shift_insert(s, rows->texts[i].text);
+        }
+    }
+}
+
+const char *edits_apply_over(struct edits *e, struct span text, struct buf *over, size_t *len)
+{
+    size_t added = added_in_place(e, text), before = (size_t)(text.ptr - buf_ptr(over));
+    sort(e);
+    if (added == 0 || arena_failed(e->arena))
+        return NULL;
+    over->end = over->start + before + text.len;
+    if (!buf_reserve(over, added))
+        return NULL;
+    struct shift s = {buf_ptr(over) + before, text.len, text.len + added};
+    for (uint32_t i = e->count; i-- > 0;) {
+        const struct edit *edit = &e->items[i];
+        if (edit->rows) {
+            shift_rows(&s, edit->rows);
+        } else {
+            shift_down_to(&s, edit->off);
+            shift_insert(&s, edit->with.text);
+        }
+    }
+    assert(s.from == s.to);
+    over->end += added;
+    *len = text.len + added;
+    return s.text;
+}

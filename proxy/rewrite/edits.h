@@ -71,6 +71,11 @@ void edits_truncate(struct edits *e, uint32_t count);
 struct fragment edits_render(struct edits *e, struct span text, struct range r, bool with_end,
                              const struct markers *markers, struct buf *into);
 
+/* The same over the text itself, which `over` holds (what is behind it there goes), where runs of rows are
+ * edited and else there are insertions alone: a large INSERT needs no second memory. Gives where the text is
+ * then; NULL, and nothing is done, where there are other edits (or memory is out, and `over` has failed). */
+const char *edits_apply_over(struct edits *e, struct span text, struct buf *over, size_t *len);
+
 /* A growing text in the arena. */
 struct builder {
     struct arena *arena;

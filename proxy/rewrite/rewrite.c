@@ -424,10 +424,28 @@ static bool map_is_whole(struct arena *arena, const struct rewrite_result *out)
     return found == out->param_count;
 }
 
+/* A single statement that nobody needs in its old form any more, and that will not be looked at again. */
+static bool apply_over(struct run *run)
+{
+    struct plan *p = &run->plan;
+    struct rewrite_result *out = run->out;
+    if (!p->session->over || run->part_count != 1 || out->named_count > 0 || out->ask.ptr ||
+        (out->facts & ~(uint32_t)(FACT_READS | FACT_WRITES)))
+        return false;
+    size_t len;
+    const char *text = edits_apply_over(&p->edits, p->text, p->session->over, &len);
+    if (text)
+        out->text = (struct span){text, len};
+    out->over = text != NULL;
+    return out->over;
+}
+
 static void apply(struct run *run)
 {
     struct plan *p = &run->plan;
     struct rewrite_result *out = run->out;
+    if (apply_over(run))
+        return;
     bool map = p->edits.repeats_params && p->markers.count == out->param_count;
     struct range all = {0, (uint32_t)p->text.len};
     struct buf *into = p->session->into;

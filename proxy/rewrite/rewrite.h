@@ -44,6 +44,8 @@ struct rewrite_session {
     bool want_parts;  /* crossfade rewrite: result.parts is to hold each statement's rewritten text, and the
                          statements count as sent one by one */
     struct buf *into; /* where the text of what was rewritten is put, behind what it holds; NULL: the arena */
+    struct buf *over; /* holds the text, with nothing of worth behind it; it may be changed there, for a large
+                         INSERT; then the result's text is in it. NULL: it may not */
 };
 
 enum rewrite_verdict {
@@ -107,6 +109,7 @@ struct rewrite_result {
     uint32_t facts;
     bool touches;              /* names a migrated table: what it becomes depends on the generation */
     struct span text;          /* REWRITTEN: in the arena, or in `into` */
+    bool over;                 /* REWRITTEN: `text` is in the session's `over`, and the original is gone */
     const struct rule *rule;   /* UNREWRITABLE: whose; NULL where no single one is to blame */
     const char *reason, *hint; /* UNREWRITABLE: constants or in the arena; "syntax" is in reason exactly when
                                   the text was not understood */

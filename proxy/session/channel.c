@@ -341,6 +341,13 @@ static bool open_more(struct session *s)
     return r == ZIP_OPENED;
 }
 
+/* A handler may have taken the buffer with the bytes. */
+static void consume(struct channel *c, size_t used)
+{
+    if (c->in.data)
+        buf_consume(&c->in, used);
+}
+
 void client_resume(struct session *s)
 {
     struct channel *c = &s->client;
@@ -349,7 +356,7 @@ void client_resume(struct session *s)
         if (s->state != STATE_ENDED && buf_len(&c->in) > 0)
             used = handle(s, c, buf_ptr(&c->in), buf_len(&c->in));
         if (s->state != STATE_ENDED && used > 0)
-            buf_consume(&c->in, used); /* the memory stays until what was sent from it is written */
+            consume(c, used); /* the memory stays until what was sent from it is written */
     } while (c->zip && open_more(s));
 }
 
@@ -458,7 +465,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     channel_flush(&s->client);
     if (s->state != STATE_ENDED && n > 0 && c->fd >= 0) {
         if (kept)
-            buf_consume(&c->in, used);
+            consume(c, used);
         else if (used < len)
             buf_add(&c->in, bytes + used, len - used);
         if (buf_failed(&c->in))

@@ -126,9 +126,9 @@ void command_send(struct session *s, struct span head, struct span body, size_t 
     sent(s, (uint8_t)head.ptr[0], seq, parts);
 }
 
-void command_send_built(struct session *s, size_t parts)
+void command_send_built(struct session *s, struct buf *built, size_t parts)
 {
-    struct buf *built = &s->shared->built, *out = channel_out(&s->backend);
+    struct buf *out = channel_out(&s->backend);
     uint8_t seq = 0;
     packet_end_split(built, 0, &seq);
     if (buf_failed(built)) {

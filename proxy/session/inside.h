@@ -331,8 +331,9 @@ size_t command_forward(struct session *s, char *bytes, size_t len);
  * follows its answer. */
 void command_send(struct session *s, struct span head, struct span body, size_t parts);
 
-/* The same for the packet that text_decide() built. */
-void command_send_built(struct session *s, size_t parts);
+/* The same for a packet that a rewritten text was built as, alone in `built`: a large one is taken, its
+ * buffer with it. */
+void command_send_built(struct session *s, struct buf *built, size_t parts);
 
 /* Answers the client's command, which had `parts` packets, with an ERR packet. */
 void command_refuse(struct session *s, size_t parts, unsigned code, struct span message);

@@ -1,6 +1,7 @@
 /* Statements as text: what becomes of COM_QUERY, and the commands that change what a text means. */
 #include "proxy/session/statements.h"
 
+#include "protocol/large.h"
 #include "proxy/sql/arena.h"
 
 #define ERROR_REFUSED 1105
@@ -14,6 +15,19 @@ static bool quotes_may_name(const struct session *s, const struct rewrite_sessio
     struct rewrite_session quoted = *rs;
     quoted.dialect.modes |= SQL_ANSI_QUOTES;
     return rewrite_wanted(&quoted, text);
+}
+
+/* The client's buffer, where a large text stands in it alone and will not be looked at again: it can become
+ * the backend's. */
+static struct buf *text_over(struct session *s, struct span text)
+{
+    struct buf *in = &s->client.in;
+    bool settled = s->asked || (s->modes_known && s->charset_known && s->database_known);
+    size_t headers = s->joined / PACKET_MAX * PACKET_HEADER; /* left behind when the packets were joined */
+    if (!settled || in->cap < LARGE || text.ptr != buf_ptr(in) + PACKET_HEADER + 1 ||
+        text.ptr + text.len + headers != in->data + in->end || buf_len(channel_out(&s->backend)) > 0)
+        return NULL;
+    return in;
 }
 
 enum text_plan text_decide(struct session *s, struct span text, const struct statement *as, bool prepared,
@@ -41,6 +55,7 @@ enum text_plan text_decide(struct session *s, struct span text, const struct sta
         buf_reset(rs.into);
         packet_begin(rs.into);
         buf_add_byte(rs.into, COM_QUERY);
+        rs.over = text_over(s, text);
     }
     rewrite_text(s->shared->arena, &rs, text, out);
     if ((out->touches || out->ask.ptr) && !s->asked &&
@@ -110,7 +125,7 @@ size_t query_begin(struct session *s, char *bytes, size_t len)
         s->pending = &s->text_changes;
     }
     if (plan == TEXT_SEND)
-        command_send_built(s, g.parts);
+        command_send_built(s, r.over ? &s->client.in : &s->shared->built, g.parts);
     else if (g.parts > 1) /* joined, so it must be split again */
         command_send(s, SPAN("\x03"), text, g.parts);
     else

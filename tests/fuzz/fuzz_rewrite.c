@@ -65,6 +65,22 @@ static size_t count_statements(const struct sql_dialect *d, struct span text, bo
     return count;
 }
 
+/* Over the text itself it becomes the same. */
+static void check_over(struct rewrite_session s, struct span text, struct rewrite_result r)
+{
+    struct buf over = BUF_INIT;
+    struct rewrite_result again;
+    buf_add_str(&over, "head");
+    buf_add_span(&over, text);
+    buf_add_str(&over, "behind");
+    s.over = &over;
+    rewrite_text(second, &s, (struct span){buf_ptr(&over) + 4, text.len}, &again);
+    CHECK(again.verdict == r.verdict && span_eq(again.text, r.text));
+    if (again.over)
+        CHECK(again.text.ptr == buf_ptr(&over) + 4 && again.text.len == buf_len(&over) - 4);
+    buf_free(&over);
+}
+
 static void check_rewritten(const struct rewrite_session *s, struct span text, struct rewrite_result r)
 {
     struct rewrite_result again, more;
@@ -80,6 +96,7 @@ static void check_rewritten(const struct rewrite_session *s, struct span text, s
         CHECK(r.param_map[i] < r.param_count);
     rewrite_text(second, s, text, &again);
     CHECK(again.verdict == r.verdict && span_eq(again.text, r.text));
+    check_over(*s, text, r);
     rewrite_text(second, s, r.text, &more);
     if (more.verdict == REWRITE_REWRITTEN && !makes_rows) {
         fprintf(stderr, "the second time: %.*s\n", (int)more.text.len, more.text.ptr);
