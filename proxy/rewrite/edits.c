@@ -11,7 +11,7 @@ static bool grow(struct arena *arena, void **items, size_t used, size_t need, si
 {
     if (*cap - used >= need)
         return true;
-    size_t larger = *cap ? *cap * 2 : 16;
+    size_t larger = *cap ? *cap * 2 : size == 1 ? 64 : 8;
     while (larger - used < need)
         larger *= 2;
     void *grown = arena_alloc(arena, larger * size);
@@ -105,10 +105,14 @@ static void sort(struct edits *e)
 
 void builder_add(struct builder *b, struct span s)
 {
-    void *text = b->text;
-    if (s.len == 0 || !grow(b->arena, &text, b->len, s.len, 1, &b->cap))
+    if (s.len == 0)
         return;
-    b->text = text;
+    if (b->cap - b->len < s.len) {
+        void *text = b->text;
+        if (!grow(b->arena, &text, b->len, s.len, 1, &b->cap))
+            return;
+        b->text = text;
+    }
     memcpy(b->text + b->len, s.ptr, s.len);
     b->len += s.len;
 }

@@ -131,15 +131,15 @@ static void statement_goes_on(struct scan *s)
 
 static void leading_word(struct scan *s, struct span word)
 {
-    enum keyword kw = keyword_of(word);
     if (s->words++ == 0) {
+        enum keyword kw = keyword_of(word);
         s->begin = kw == KW_BEGIN;
         /* EXPLAIN, ANALYZE: the statement proper follows */
         if (kw == KW_EXPLAIN || kw == KW_ANALYZE || kw == KW_DESCRIBE || kw == KW_DESC)
             s->words = 0;
         if (changes_session(kw) || ((s->d->modes & SQL_ORACLE) && (s->begin || kw == KW_DECLARE)))
             s->found |= SCAN_SESSION;
-    } else if (s->begin && kw == KW_NOT) {
+    } else if (s->begin && keyword_of(word) == KW_NOT) {
         s->found |= SCAN_SESSION;
     }
 }
