@@ -1,6 +1,7 @@
 """The control side: gates, keys of every kind, jobs, crashes in the middle of a flip, the admin socket under
 abuse, reloads, and a control account that may too little."""
 
+import contextlib
 import json
 import signal
 import socket
@@ -370,7 +371,9 @@ def test_backfill_keeps_timestamps(server, proxy, database):
     assert server.value(f"SELECT COUNT(*) FROM `{name}`.t WHERE changed = '2020-01-01' AND new = old * 2") == 1000
 
 
-def test_backfill_is_paused_resumed_and_cancelled(server, proxy, database):
+@contextlib.contextmanager
+def held_backfill(server, proxy, database):
+    """A backfill of 5000 rows that waits for the lock on row 2500: (database, proxy, the lock's connection)."""
     name, one = prepared(server, proxy, database, "id INT PRIMARY KEY, old INT",
                          f"INSERT INTO t SELECT seq, seq FROM {numbers(5000)}")
     one.ctl("dual-write", "m")
@@ -378,6 +381,11 @@ def test_backfill_is_paused_resumed_and_cancelled(server, proxy, database):
         cursor.execute("SELECT * FROM t WHERE id = 2500 FOR UPDATE")
         assert one.ctl("backfill", "m", "--detach")["state"] == "running"
         wait_until(lambda: "locked" in one.ctl("backfill", "m", "status").get("waiting", ""), what="the lock")
+        yield name, one, holder
+
+
+def test_backfill_is_paused_resumed_and_cancelled(server, proxy, database):
+    with held_backfill(server, proxy, database) as (_, one, holder):
         assert one.ctl("backfill", "m", "pause")["state"] == "paused"
         done = one.ctl("backfill", "m", "status")["rows"]
         assert 0 < done < 2500
@@ -395,13 +403,7 @@ def test_backfill_is_paused_resumed_and_cancelled(server, proxy, database):
 
 
 def test_rollback_stops_the_backfill(server, proxy, database):
-    name, one = prepared(server, proxy, database, "id INT PRIMARY KEY, old INT",
-                         f"INSERT INTO t SELECT seq, seq FROM {numbers(5000)}")
-    one.ctl("dual-write", "m")
-    with server.connect(database=name, autocommit=False) as holder, holder.cursor() as cursor:
-        cursor.execute("SELECT * FROM t WHERE id = 2500 FOR UPDATE")
-        one.ctl("backfill", "m", "--detach")
-        wait_until(lambda: one.ctl("backfill", "m", "status").get("waiting"), what="the lock")
+    with held_backfill(server, proxy, database) as (_, one, _):
         assert one.ctl("rollback", "m")["phase"] == "expand"
     assert one.ctl("status", "m")["migrations"][0]["backfill"]["state"] == "none"
     with pytest.raises(CtlError, match="in expand"):
@@ -409,13 +411,7 @@ def test_rollback_stops_the_backfill(server, proxy, database):
 
 
 def test_a_stop_leaves_the_backfill_to_be_resumed(server, proxy, database):
-    name, one = prepared(server, proxy, database, "id INT PRIMARY KEY, old INT",
-                         f"INSERT INTO t SELECT seq, seq FROM {numbers(5000)}")
-    one.ctl("dual-write", "m")
-    with server.connect(database=name, autocommit=False) as holder, holder.cursor() as cursor:
-        cursor.execute("SELECT * FROM t WHERE id = 2500 FOR UPDATE")
-        one.ctl("backfill", "m", "--detach")
-        wait_until(lambda: one.ctl("backfill", "m", "status").get("waiting"), what="the lock")
+    with held_backfill(server, proxy, database) as (name, one, _):
         one.stop()
         assert 0 < server.value(f"SELECT COUNT(*) FROM `{name}`.t WHERE new IS NOT NULL") < 2500
     one.start()
