@@ -345,7 +345,7 @@ static bool reads_alone(struct plan *p, const struct scope *s, const struct expr
 
 /* Under ONLY_FULL_GROUP_BY the server takes a grouped column within an expression, but not a grouped
  * expression. */
-void check_full_group(struct plan *p, const struct query *q, const struct scope *s)
+static void check_groups(struct plan *p, const struct query *q, const struct scope *s)
 {
     bool strict = p->session->dialect.modes & SQL_ONLY_FULL_GROUP_BY;
     for (const struct order_item *g = strict ? s->select->group : NULL; g; g = g->next) {
@@ -362,6 +362,88 @@ void check_full_group(struct plan *p, const struct query *q, const struct scope 
             refuse_about(p, ref.rule, "ONLY_FULL_GROUP_BY takes %.*s within an expression as a column only",
                          ref.column->name, "group by the new columns, or by the whole expression");
     }
+}
+
+static bool aggregates(const struct expr *e)
+{
+    bool found = e->kind == EXPR_FUNC && function_trait_of(e->name.text) == FUNCTION_AGGREGATE;
+    for (const struct expr *a = e->args; a && !found; a = a->next)
+        found = aggregates(a);
+    return found;
+}
+
+/* Whether a grouped expression is selected beside what only groups have. */
+static void check_compared_select(struct plan *p, const struct select *select)
+{
+    const struct scope *s = scope_of(p, select);
+    bool of_groups = select->having != NULL;
+    for (const struct select_item *item = select->items; item; item = item->next)
+        of_groups = of_groups || aggregates(item->expr);
+    for (const struct order_item *g = s && of_groups ? select->group : NULL; g; g = g->next) {
+        struct column_ref ref;
+        unsigned position;
+        if (flips_to_expression(p, s, bare(g->expr)) && resolve_column(p, s, bare(g->expr), &ref) &&
+            item_of_column(p, s, &ref, &position))
+            refuse_about(p, ref.rule, "ONLY_FULL_GROUP_BY takes %.*s within an expression as a column only",
+                         ref.column->name, "group by the new columns, or join with the groups");
+    }
+}
+
+void check_compared(struct plan *p, const struct query *q)
+{
+    if (p->rules->mariadb || !(p->session->dialect.modes & SQL_ONLY_FULL_GROUP_BY))
+        return;
+    const struct query_body *body = q->body;
+    for (; body->kind == BODY_SETOP; body = body->left)
+        if (body->right->kind == BODY_SELECT)
+            check_compared_select(p, body->right->select);
+    if (body->kind == BODY_SELECT)
+        check_compared_select(p, body->select);
+    else if (body->kind == BODY_PAREN)
+        check_compared(p, body->query);
+}
+
+/* Whether a selected column that becomes an expression is a part of this one. */
+static bool reads_selected(struct plan *p, const struct scope *s, const struct expr *e,
+                           struct column_ref *ref)
+{
+    unsigned position;
+    if (e->kind == EXPR_COLUMN)
+        return flips_to_expression(p, s, e) && resolve_column(p, s, e, ref) &&
+               (item_of_column(p, s, ref, &position) || has_star(s));
+    for (const struct expr *a = e->args; a; a = a->next)
+        if (reads_selected(p, s, a, ref))
+            return true;
+    return false;
+}
+
+/* Whether this very text is a select item, which the server finds whatever it has become. */
+static bool is_selected(const struct plan *p, const struct scope *s, const struct expr *e)
+{
+    for (const struct select_item *item = s->select->items; item; item = item->next)
+        if (span_eq(span_in(p->text, item->expr->range), span_in(p->text, e->range)))
+            return true;
+    return false;
+}
+
+/* Behind SELECT DISTINCT, MySQL's ONLY_FULL_GROUP_BY takes an ORDER BY of selected columns, and within an
+ * expression it finds no selected expression. */
+static void check_distinct(struct plan *p, const struct query *q, const struct scope *s)
+{
+    for (const struct order_item *o = q && sorts_distinct(p, q, s->select) ? q->order : NULL; o;
+         o = o->next) {
+        struct column_ref ref;
+        if (bare(o->expr)->kind != EXPR_COLUMN && !is_selected(p, s, o->expr) &&
+            reads_selected(p, s, o->expr, &ref))
+            refuse_about(p, ref.rule, "ONLY_FULL_GROUP_BY takes %.*s within an expression as a column only",
+                         ref.column->name, "select the whole expression, too");
+    }
+}
+
+void check_full_group(struct plan *p, const struct query *q, const struct scope *s)
+{
+    check_groups(p, q, s);
+    check_distinct(p, q, s);
 }
 
 /* ---- HAVING ---- */
@@ -427,6 +509,8 @@ void walk_having(struct plan *p, struct scope *s, const struct expr *e)
         s->in_having = true;
         walk_query(p, e->query, s, s->ctes, e->kind == EXPR_EXISTS);
         s->in_having = false;
+        if (e->kind == EXPR_OP)
+            check_compared(p, e->query);
         return;
     }
     if (e->kind == EXPR_DEFAULT_OF || e->kind == EXPR_MATCH || is_json_path(e)) {

@@ -59,9 +59,19 @@ static bool totals_columns(const struct select *select)
     return true;
 }
 
+bool sorts_distinct(const struct plan *p, const struct query *q, const struct select *select)
+{
+    if (p->rules->mariadb || !(p->session->dialect.modes & SQL_ONLY_FULL_GROUP_BY) || !select->distinct)
+        return false;
+    for (const struct order_item *o = q ? q->order : NULL; o; o = o->next)
+        if (o->expr->kind != EXPR_COLUMN)
+            return true;
+    return false;
+}
+
 bool wants_old_shape(const struct plan *p, const struct query *q, const struct select *select)
 {
-    bool groups = select->group || select->having;
+    bool groups = select->group || select->having || sorts_distinct(p, q, select);
     if (!p->reshapes || (!groups && !joins_by_name(select->from)))
         return false;
     unsigned found = parts_of_all(select->group) | parts_of_all(q ? q->order : NULL);

@@ -295,8 +295,13 @@ void flip(struct plan *p, const struct column_ref *ref, struct range at);
 void walk_items(struct plan *p, struct scope *s, const struct select_item *items, struct range options);
 void walk_group(struct plan *p, struct scope *s, const struct order_item *item, bool rollup);
 
-/* Refuses what ONLY_FULL_GROUP_BY would, only because a grouped column has become an expression. */
+/* Refuses what ONLY_FULL_GROUP_BY would, only because a grouped or selected column has become an expression.
+ */
 void check_full_group(struct plan *p, const struct query *q, const struct scope *s);
+
+/* The same for a query behind IN, ANY or ALL, once it has been walked: MySQL puts the comparison into its
+ * HAVING. */
+void check_compared(struct plan *p, const struct query *q);
 void walk_having(struct plan *p, struct scope *s, const struct expr *e);
 void walk_order(struct plan *p, struct scope *s, const struct order_item *order);
 
@@ -331,6 +336,10 @@ bool star_columns(struct plan *p, const struct scope *s, const struct expr *star
 
 /* Whether the SELECT's tables are to be given their old shape: in the second planning only. */
 bool wants_old_shape(const struct plan *p, const struct query *q, const struct select *select);
+
+/* Whether MySQL's ONLY_FULL_GROUP_BY would look for the selected expressions of a SELECT DISTINCT in its
+ * ORDER BY. */
+bool sorts_distinct(const struct plan *p, const struct query *q, const struct select *select);
 
 /* Makes a table of FROM a derived table that shows its old shape, where that cannot be told from the table;
  * its names then mean what they say. */

@@ -164,6 +164,8 @@ static void walk_node(struct plan *p, const struct scope *s, const struct expr *
     walk_exprs(p, s, e->window);
     if (e->query)
         walk_query(p, e->query, s, s ? s->ctes : NULL, e->kind == EXPR_EXISTS);
+    if (e->query && e->kind == EXPR_OP)
+        check_compared(p, e->query);
 }
 
 void walk_expr(struct plan *p, const struct scope *s, const struct expr *e)
