@@ -57,6 +57,10 @@ void channel_shut(struct channel *c)
     part(c);
     zip_free(c->zip);
     c->zip = NULL;
+    /* An end first: a socket that is closed while something waits to be read sends a reset alone, by which
+     * the client would lose what it has not read yet. */
+    if (!c->eof)
+        shutdown(c->fd, SHUT_RDWR);
     close(c->fd);
     c->fd = -1;
     c->direct.len = 0;
