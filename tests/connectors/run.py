@@ -315,6 +315,8 @@ def run_connector(server, connector, phases, plan_path, tls, keep):
     connector.prepare()
     fresh_database(server)
     outcome = Outcome(normalised(connector.run(environment(server.port, tls), plan_path), server.port))
+    if "\nexit status " in outcome.direct:
+        raise SystemExit(f"{connector.title} did not come to its end:\n{outcome.direct[-2000:]}")
     suffix = ".tls" if tls else ""
     if keep:
         (keep / f"{connector.name}.direct{suffix}").write_text(outcome.direct)

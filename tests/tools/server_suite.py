@@ -188,10 +188,21 @@ class Book:
         direct = self.passed("direct")
         return sorted({test for way in WAYS[1:] for test in direct - self.passed(way) if test in self.results[way]})
 
+    def refused(self, test):
+        """Whether all that keeps it from passing is a documented refusal, which no other test has a part in."""
+        results = [self.results[way].get(test, "pass") for way in WAYS]
+        return all(result == "pass" or documented(result) for result in results)
+
     def differences(self):
-        """{test: {way: result}} of what also differs when it is run alone."""
-        return {test: ways for test, ways in self.alone.items()
-                if test in self.suspects() and ways["direct"] == "pass" and set(ways.values()) != {"pass"}}
+        """{test: {way: result}} of what also differs when it is run alone, and of what is refused."""
+        found = {}
+        for test in self.suspects():
+            ways = self.alone.get(test)
+            if ways is None and self.refused(test):
+                ways = {way: self.results[way].get(test, "pass") for way in WAYS}
+            if ways and ways["direct"] == "pass" and set(ways.values()) != {"pass"}:
+                found[test] = ways
+        return found
 
 
 def base(test):
@@ -271,7 +282,7 @@ class Runner:
         for way in WAYS[1:]:
             self.pieces(way, passed)
         for test in self.book.suspects():
-            if test not in self.book.alone:
+            if test not in self.book.alone and not self.book.refused(test):
                 if time.monotonic() > self.deadline:
                     raise TimeOver
                 self.book.alone[test] = alone(test, self.arguments)

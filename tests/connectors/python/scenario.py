@@ -76,7 +76,7 @@ class Scenario:
                     print(f"unsupported: {error}")
                 except (self.driver.Error, self.driver.Warning) as error:
                     self.tell_error(error)
-                except (TypeError, ValueError, AttributeError, UnicodeError, OSError) as error:
+                except (TypeError, ValueError, AttributeError, UnicodeError, OSError, RuntimeError) as error:
                     print(f"driver: {type(error).__name__}: {error}")
                 sys.stdout.flush()
 
