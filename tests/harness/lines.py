@@ -1,12 +1,13 @@
 """The lines of servers that tests run on: how each is installed and started, and what it is called.
 
 CROSSFADE_SERVER names one: `installed` (MariaDB of this machine, the default), or one that tests/tools/chroot.sh
-makes: `mariadb-11.8`, `mysql-9.7`. A chrooted server sees its own temporary directory under the same path and
-listens on this machine's addresses, so tests need not know where it runs.
+makes: `mariadb-11.8`, `mysql-9.7`. A chrooted server sees this machine's temporary files under the same paths and
+listens on its addresses, so tests need not know where it runs.
 """
 
 import getpass
 import os
+import tempfile
 from typing import NamedTuple
 
 from .process import Failure, repository
@@ -34,28 +35,29 @@ class Line(NamedTuple):
     chrooted: bool
     settings: list
 
-    def _inside(self, directory, command):
-        """The command, run where the line's programs are; `directory` is there under the same path."""
-        return [str(CHROOT), "run", self.name, str(directory), *command] if self.chrooted else command
+    def _inside(self, command):
+        """The command, run where the line's programs are. All of the temporary files are there, under the same paths: a
+        test may give the server one of its own, as a certificate."""
+        return [str(CHROOT), "run", self.name, tempfile.gettempdir(), *command] if self.chrooted else command
 
     def _user(self):
         """In a chroot the caller is root, whoever it is outside."""
         return "root" if self.chrooted else getpass.getuser()
 
-    def install(self, directory, data, temporary):
+    def install(self, data, temporary):
         """The command that makes an empty data directory, root without a password."""
         if self.family == "mysql":
-            return self._inside(directory, ["/usr/sbin/mysqld", "--no-defaults", f"--user={self._user()}", f"--datadir={data}",
+            return self._inside(["/usr/sbin/mysqld", "--no-defaults", f"--user={self._user()}", f"--datadir={data}",
                                             "--initialize-insecure"])
-        return self._inside(directory, [
+        return self._inside([
             "mariadb-install-db", "--no-defaults", f"--user={self._user()}", f"--datadir={data}",
             "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve", "--force",
             "--innodb-log-file-size=64M", f"--tmpdir={temporary}"])
 
-    def serve(self, directory, options):
+    def serve(self, options):
         """The command that is the server; it stays in the foreground."""
         program = "/usr/sbin/mysqld" if self.family == "mysql" else "/usr/sbin/mariadbd"
-        return self._inside(directory, [program, "--no-defaults", f"--user={self._user()}", *self._plugins(),
+        return self._inside([program, "--no-defaults", f"--user={self._user()}", *self._plugins(),
                                         *[f"--{option}" for option in options]])
 
     def _plugins(self):

@@ -54,13 +54,13 @@ class Server(Process):
         return f"{self.family}-{self.value('SELECT VERSION()').partition('-')[0]}"
 
     def _install(self):
-        done = subprocess.run(self.line.install(self.directory, self.data, self.temporary), capture_output=True, text=True,
+        done = subprocess.run(self.line.install(self.data, self.temporary), capture_output=True, text=True,
                               check=False)
         if done.returncode:
             raise Failure(f"the {self.line.name} server's data directory could not be made:\n{done.stdout}{done.stderr}")
 
     def start(self):
-        self.spawn(self.line.serve(self.directory, [
+        self.spawn(self.line.serve([
             f"datadir={self.data}", f"socket={self.socket}", f"port={self.port}", f"pid-file={self.directory}/pid",
             f"tmpdir={self.temporary}", *self.line.settings, *self.options]))
         self.wait_log("ready for connections")
