@@ -516,8 +516,15 @@ static bool convert_string(struct builder *b, const struct catalog_column *c, st
     return true;
 }
 
-static bool convert_temporal(struct builder *b, const struct catalog_column *c, struct fragment v)
+/* MySQL rounds what it stores to whole seconds, up to the next day's midnight; its cast to DATE does not. */
+static bool convert_temporal(struct plan *p, struct builder *b, const struct catalog_column *c,
+                             struct fragment v)
 {
+    struct builder rounded = {.arena = p->arena};
+    if (type_begins(c->type, "date") && !p->rules->mariadb) {
+        add_cast(&rounded, v, "DATETIME", SPAN(""), "");
+        v = builder_done(&rounded);
+    }
     if (type_begins(c->type, "date"))
         add_cast(b, v, "DATE", SPAN(""), "");
     else if (type_begins(c->type, "datetime"))
@@ -573,7 +580,7 @@ static const char *null_becomes(const struct catalog_column *c)
                                                                     : NULL;
 }
 
-static bool convert(struct builder *b, const struct catalog_column *c, struct fragment v)
+static bool convert(struct plan *p, struct builder *b, const struct catalog_column *c, struct fragment v)
 {
     switch (c->class) {
     case COLUMN_INTEGER:
@@ -583,7 +590,7 @@ static bool convert(struct builder *b, const struct catalog_column *c, struct fr
     case COLUMN_STRING:
         return convert_string(b, c, v);
     case COLUMN_TEMPORAL:
-        return convert_temporal(b, c, v);
+        return convert_temporal(p, b, c, v);
     default:
         return false;
     }
@@ -613,7 +620,7 @@ bool stored_column(struct plan *p, const struct scope *s, const struct rule *rul
     }
     if (null)
         builder_add(&b, SPAN("IFNULL("));
-    if (!is_exact_for(c->class, class) || may_be_zero_date(p, c, e, class) || !convert(&b, c, value)) {
+    if (!is_exact_for(c->class, class) || may_be_zero_date(p, c, e, class) || !convert(p, &b, c, value)) {
         refuse_about(p, rule, "the value of %.*s cannot be repeated as the column will store it", c->name,
                      "give it a value of the column's own type, or set the new columns too");
         return false;

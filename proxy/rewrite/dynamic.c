@@ -10,6 +10,7 @@
  * refused while a migration runs. */
 #include "proxy/rewrite/plan.h"
 
+#include "proxy/sql/lexer.h"
 #include "proxy/sql/literal.h"
 
 /* Of one text: for each that is asked for, the text is read once more. */
@@ -74,6 +75,15 @@ static bool may_be_asked(const struct expr *e)
     return true;
 }
 
+/* MySQL takes SQL from one literal and from a user variable alone. */
+static bool is_taken_by_mysql(const struct sql_dialect *d, const struct expr *e, struct span source)
+{
+    struct lexer lx;
+    lex_init(&lx, d, source);
+    return e->kind == EXPR_USER_VAR ||
+           (e->kind == EXPR_LITERAL && lex_next(&lx).type == TOK_STRING && lex_next(&lx).type == TOK_END);
+}
+
 /* The text that the expression stands for. *asked: it is the value of an expression. */
 static enum seen text_of(struct plan *p, const struct expr *e, struct span *text, bool *asked)
 {
@@ -81,6 +91,8 @@ static enum seen text_of(struct plan *p, const struct expr *e, struct span *text
     struct span source = span_in(p->text, e->range);
     *asked = false;
     *text = (struct span){NULL, 0};
+    if (!s->dialect.mariadb && !is_taken_by_mysql(&s->dialect, e, source))
+        return NEVER;
     if (e->kind == EXPR_LITERAL && literal_decode(p->arena, &s->dialect, source, text))
         return SEEN;
     *text = (struct span){NULL, 0};

@@ -15,6 +15,9 @@ MULTI = {"client_flag": CLIENT.MULTI_STATEMENTS}
 UNKNOWN_HANDLER, WRONG_ARGUMENTS, NO_SUCH_TABLE, SYNTAX = 1243, 1210, 1146, 1064
 NOT_IN_PREPARED, NO_SUBQUERIES, DUPLICATE, UNKNOWN_COLUMN = 1295, 1970, 1062, 1054
 
+# MySQL prepares from one literal or a variable, executes with variables, and has no EXECUTE IMMEDIATE.
+MARIADB_FORMS = pytest.mark.only("mariadb", reason="values and expressions where MySQL takes a variable alone, EXECUTE IMMEDIATE")
+
 
 def phases(behind):
     """Walks through all phases and back: yields in each."""
@@ -58,6 +61,7 @@ def test_prepared_once_right_in_every_phase(shop_twin):
         twin.check_tables(drift=phase not in ("as begun", "expand --apply", "dual-write", "rollback"))
 
 
+@MARIADB_FORMS
 @pytest.mark.parametrize("mode", MODES)
 def test_literals_in_every_mode(shop_twin, mode):
     behind, twin = shop_twin(20, 20)
@@ -102,6 +106,7 @@ def test_database_of_the_first_time(shop_twin):
         twin.same("SELECT DATABASE()")
 
 
+@MARIADB_FORMS
 def test_another_database_s_table_of_the_same_name(shop_twin, database):
     """The text names no migrated table where it was prepared, and would where the session is by now."""
     behind, twin = shop_twin(20, 20)
@@ -128,6 +133,7 @@ def test_character_sets(shop_twin):
     twin.check_tables(drift=False)
 
 
+@MARIADB_FORMS
 def test_multi_byte_literals(shop_twin):
     """The second byte of a character is a quote's or a backslash's: SJIS 表 is 95 5c."""
     behind, twin = in_cutover(shop_twin)
@@ -158,6 +164,7 @@ def test_renewed_under_another_character_set(shop_twin):
     twin.check_tables(drift=False)
 
 
+@MARIADB_FORMS
 def test_from_variables_and_expressions(shop_twin):
     behind, twin = shop_twin(20, 20)
     for number, _ in enumerate(phases(behind)):
@@ -212,6 +219,7 @@ def test_what_was_asked_for_is_forgotten_with_a_refusal(shop_twin):
     twin.same("EXECUTE s")
 
 
+@MARIADB_FORMS
 def test_errors(shop_twin):
     behind, twin = shop_twin(20, 20)
     twin.same("PREPARE kept FROM 'UPDATE users SET fullname = ? WHERE id IN (SELECT 1 FROM orders WHERE id = ?)'")
@@ -269,6 +277,7 @@ def test_a_table_that_goes_and_comes_back(shop_twin):
     twin.same("EXECUTE s")
 
 
+@MARIADB_FORMS
 def test_several_statements_in_one_text(shop_twin):
     behind, twin = shop_twin(20, 20, connection=MULTI)
     twin.same("PREPARE s FROM 'SELECT fullname FROM users WHERE id = ?'")
@@ -290,6 +299,7 @@ def test_several_statements_in_one_text(shop_twin):
     twin.check_tables(drift=False)
 
 
+@MARIADB_FORMS
 def test_a_transaction_keeps_its_snapshot(shop_twin):
     behind, twin = shop_twin(20, 20)
     behind.walk("cutover")
@@ -303,6 +313,7 @@ def test_a_transaction_keeps_its_snapshot(shop_twin):
     twin.check_tables()
 
 
+@MARIADB_FORMS
 def test_what_a_statement_within_changes(shop_twin):
     """Temporary tables, modes and databases that EXECUTE changes are known."""
     behind, twin = in_cutover(shop_twin)
@@ -348,6 +359,7 @@ def test_change_user_forgets(shop_behind):
         assert error.value.number == UNKNOWN_HANDLER
 
 
+@MARIADB_FORMS
 def test_not_in_the_binary_protocol(shop_behind):
     """The server prepares none of these: its own error, from the proxy too."""
     behind = shop_behind(20, 20)

@@ -60,18 +60,22 @@ password = nothing
 """
 
 
-def rewritten(directory, database, statements, mode):
+def rewritten(directory, server, database, statements, mode):
     program = os.path.join(os.environ.get("CROSSFADE_BUILD", str(repository() / "build")), "crossfade")
     done = subprocess.run(
         [program, "rewrite", "--config", directory / "crossfade.ini", "--schema", directory / "schema.sql", "--phase",
-         "dual-write", "--database", database, "--sql-mode", mode, "--json"],
+         "dual-write", "--database", database, "--sql-mode", mode, "--server", server.version(), "--json"],
         input=";\n".join(statements) + ";\n", capture_output=True, text=True, check=False)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(answers) == len(statements), done.stderr
     return answers
 
 
-@pytest.mark.parametrize("mode", MODES)
+# Known, in docs/compatibility.md: MySQL's cast of a text with too many trailing blanks is an error for a strict UPDATE.
+STRICT = pytest.mark.only("mariadb", reason="MySQL's casts fail a strict UPDATE where its stores cut trailing blanks")
+
+
+@pytest.mark.parametrize("mode", [pytest.param(mode, marks=STRICT) if mode == "strict" else mode for mode in MODES])
 def test_a_repeated_value_is_what_is_stored(server, database, tmp_path, mode):
     name = database()
     connection = server.connect(database=name)
@@ -91,7 +95,7 @@ def test_a_repeated_value_is_what_is_stored(server, database, tmp_path, mode):
     cursor.execute("SET timestamp = 1700000000.123456, sql_mode = %s", (MODES[mode],))
 
     cases = [(n, form, value) for form in FORMS[mode] for n in range(len(TYPES)) for value in VALUES]
-    answers = rewritten(tmp_path, name, [form.format(n=n, value=value) for n, form, value in cases], MODES[mode])
+    answers = rewritten(tmp_path, server, name, [form.format(n=n, value=value) for n, form, value in cases], MODES[mode])
     compared = 0
     for (n, form, value), answer in zip(cases, answers):
         for where in CONDITIONS[mode] if answer["verdict"] == "rewritten" else ():

@@ -11,11 +11,14 @@ import subprocess
 import pymysql
 import pytest
 
-from harness import Client, CtlError, Proxy, Server, shop, wait_until
+from harness import Client, CtlError, Proxy, Server, numbers, shop, wait_until
 from harness.certs import Authority
 from harness.wire import CAPABILITIES, Wire
 
 CLIENT_SSL = 1 << 11
+
+# What is done by hand here takes the server's first answer for its last: caching_sha2_password has more, see test_auth.py.
+ONE_PACKET = pytest.mark.only("mariadb", reason="a login by hand of one packet, with mysql_native_password")
 
 
 @pytest.fixture(scope="module")
@@ -91,9 +94,9 @@ def test_each_side_is_secured_for_itself(four, authority, backend, client):
         with connection.cursor() as cursor:
             for size in (1, 100, 16384, 70000, 5 << 20):
                 text = hashlib.md5(str(size).encode()).hexdigest() * (size // 32 + 1)
-                cursor.execute("SELECT %s, MD5(%s)", (text, text))
-                assert cursor.fetchone() == (text, hashlib.md5(text.encode()).hexdigest())
-            cursor.execute("SELECT seq, REPEAT('r', seq % 100) FROM seq_1_to_100000")
+                cursor.execute("SELECT %s, SHA2(%s, 256)", (text, text))
+                assert cursor.fetchone() == (text, hashlib.sha256(text.encode()).hexdigest())
+            cursor.execute("SELECT seq, REPEAT('r', seq % 100) FROM " + numbers(100000))
             assert [row[0] for row in cursor.fetchall()] == list(range(1, 100001))
 
 
@@ -108,6 +111,7 @@ def test_binary_protocol_and_change_user_over_tls(four, authority, backend):
         assert client.query("SELECT DATABASE()") == [("mysql",)]
 
 
+@ONE_PACKET
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_a_ticket_resumes_the_session(four, authority, version):
     context = ssl.create_default_context(cafile=authority.ca)
@@ -169,6 +173,7 @@ def test_bytes_in_clear_behind_the_request_are_no_data(four):
             assert answer == b"" or answer[:1] == b"\x15", answer  # at most a TLS alert
 
 
+@ONE_PACKET
 def test_the_request_in_one_segment_with_the_handshake(four, authority):
     """Clients do not wait between the request and their TLS hello."""
     context = ssl.create_default_context(cafile=authority.ca)
@@ -265,6 +270,7 @@ def test_a_client_that_stops_in_the_handshake_is_let_go(secure, authority):
                     assert sock.recv(1) == b""
 
 
+@ONE_PACKET
 def test_rubbish_in_an_open_connection_ends_it(four, authority):
     with socket.create_connection(("127.0.0.1", four["off"].port), timeout=30) as plain:
         greeting = read_packet(plain)
@@ -298,7 +304,8 @@ def test_without_a_certificate_tls_is_not_offered(secure):
     with behind(secure) as proxy:
         code, output = command_line(proxy, "--ssl", "--ssl-verify-server-cert")
         assert code == 1 and "SSL" in output
-        assert command_line(proxy) == (0, "1")
+        # Where it may use TLS and has none, libmariadb 3.3 sends caching_sha2_password's whole password in clear.
+        assert command_line(proxy, "--skip-ssl") == (0, "1")
 
 
 @pytest.mark.parametrize("options, good", [
@@ -327,6 +334,7 @@ def test_the_lowest_version(secure, authority):
         assert "unsupported protocol" in proxy.log()
 
 
+@ONE_PACKET
 @pytest.mark.parametrize("answer", ["required", "optional"])
 def test_client_certificates(secure, authority, other, answer):
     def outcome(pair):
@@ -430,6 +438,7 @@ def test_a_host_name_and_its_alternatives(secure, authority):
         wait_until(connected, what="the name's address")
 
 
+@pytest.mark.only("mariadb", reason="a server without TLS; MySQL makes a certificate of its own")
 def test_a_backend_without_tls_is_refused(server, authority):
     for option in ({}, trusting(authority)):
         with behind(server, tls(authority), section("backend_tls", mode="required")) as proxy:
