@@ -7,6 +7,7 @@ import os
 import pytest
 
 from harness.oracle import Oracle, Statements
+from harness.oracle_mysql import MySQLStatements
 
 SEED = int(os.environ.get("CROSSFADE_ORACLE_SEED", "20261"))
 COUNT = int(os.environ.get("CROSSFADE_ORACLE_STATEMENTS", "600"))
@@ -31,7 +32,7 @@ def oracle(server, request):
 @pytest.mark.parametrize("mode", MODES)
 def test_generated_statements_give_the_same(oracle, mode):
     print(f"seed {SEED}, {COUNT} statements, sql_mode {mode}")
-    statements = Statements(f"{SEED} {mode}")
+    statements = (MySQLStatements if oracle.server.family == "mysql" else Statements)(f"{SEED} {mode}")
     oracle.set_mode(MODES[mode])
     oracle.fill(statements)
     for start in range(0, COUNT, BATCH):

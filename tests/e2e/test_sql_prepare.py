@@ -198,6 +198,7 @@ def test_from_a_variable_with_no_rows_allowed(shop_twin):
     twin.same("EXECUTE s")
 
 
+@MARIADB_FORMS
 def test_what_cannot_be_seen_is_refused(shop_twin):
     behind, twin = shop_twin(20, 20, connection=MULTI)
     twin.same("SET @sql = 'SELECT 1'")
