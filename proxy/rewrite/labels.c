@@ -124,17 +124,51 @@ static void keep_label(struct plan *p, const struct select_item *item, const str
     edits_insert(&p->edits, range_end(item->expr->range), fragment_of(builder_done(&b).text));
 }
 
+static bool is_aggregate(const struct expr *e)
+{
+    return e->kind == EXPR_FUNC && !e->windowed && function_trait_of(e->name.text) == FUNCTION_AGGREGATE;
+}
+
+static bool aggregates(const struct expr *e)
+{
+    bool found = is_aggregate(e);
+    for (const struct expr *a = e->args; a && !found; a = a->next)
+        found = aggregates(a);
+    return found;
+}
+
+/* Whether all rows are one group, also where there are none. */
+static bool has_one_group(const struct select *select)
+{
+    bool found = select && !select->group && select->having && aggregates(select->having);
+    for (const struct select_item *item = select && !select->group ? select->items : NULL; item && !found;
+         item = item->next)
+        found = aggregates(item->expr);
+    return found;
+}
+
+static void of_one_group(struct scope *s, bool yes)
+{
+    for (struct source *source = s->first; source; source = source->next)
+        source->one_group = yes;
+}
+
 void walk_items(struct plan *p, struct scope *s, const struct select_item *items, struct range options)
 {
     (void)options;
     const struct select_item *previous = NULL;
+    bool one_group = has_one_group(s->select);
     for (const struct select_item *item = items; item; previous = item, item = item->next) {
         uint32_t before = p->flips;
         if (item->expr->kind == EXPR_STAR) {
+            of_one_group(s, one_group);
             expand_star(p, s, item->expr);
+            of_one_group(s, false);
             continue;
         }
+        of_one_group(s, one_group && !is_aggregate(bare(item->expr)));
         walk_expr(p, s, item->expr);
+        of_one_group(s, false);
         bool respelled =
             s->old_shape && bare(item->expr)->kind == EXPR_COLUMN && is_respelled(s, bare(item->expr));
         if ((p->flips != before || respelled) && !name_given(&item->alias))
@@ -362,14 +396,6 @@ static void check_groups(struct plan *p, const struct query *q, const struct sco
             refuse_about(p, ref.rule, "ONLY_FULL_GROUP_BY takes %.*s within an expression as a column only",
                          ref.column->name, "group by the new columns, or by the whole expression");
     }
-}
-
-static bool aggregates(const struct expr *e)
-{
-    bool found = e->kind == EXPR_FUNC && function_trait_of(e->name.text) == FUNCTION_AGGREGATE;
-    for (const struct expr *a = e->args; a && !found; a = a->next)
-        found = aggregates(a);
-    return found;
 }
 
 /* Whether a grouped expression is selected beside what only groups have. */

@@ -97,7 +97,9 @@ struct source {
     const struct scope *shape;       /* SOURCE_QUERY: whose select list gives the columns; may be NULL */
     const struct name_list *columns; /* SOURCE_QUERY: given names */
     bool nullable;                   /* on the inner side of an outer join */
-    bool reshaped;                   /* a derived table now that shows the old columns: has no rules */
+    bool one_group; /* what is walked is of the one group of all rows: there may be none, columns are NULL
+                       then */
+    bool reshaped;  /* a derived table now that shows the old columns: has no rules */
     /* While a SET list is walked, by index in `rules`: whose old columns are read as they are, because the
      * statement itself stores into them. Allocated with the rules. */
     uint32_t *frozen;

@@ -24,13 +24,16 @@ struct fragment flipped_text(struct plan *p, const struct column_ref *ref)
     const struct source *s = ref->source;
     const struct expression *value = &ref->column->value;
     struct fragment text = expression_text(p, value, s->qualifier, NULL, 0);
-    if (!s->nullable || value->null_of_nulls)
+    if ((!s->nullable && !s->one_group) || value->null_of_nulls)
         return text;
     struct span guard = never_null_column(s);
     if (guard.len == 0) {
         refuse_about(p, ref->rule,
-                     "%.*s is read on the inner side of an outer join, and no NOT NULL column is"
-                     " known that tells a missing row",
+                     s->nullable
+                         ? "%.*s is read on the inner side of an outer join, and no NOT NULL column is"
+                           " known that tells a missing row"
+                         : "%.*s is read beside an aggregate, and no NOT NULL column is known that tells"
+                           " that there are no rows",
                      ref->column->name, "give the table a primary key, or read the new columns");
         return text;
     }

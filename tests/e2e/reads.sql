@@ -768,3 +768,8 @@ SELECT id FROM staging WHERE (SELECT COUNT(*) FROM users GROUP BY fullname HAVIN
 SELECT id FROM staging WHERE name = (SELECT fullname FROM users GROUP BY fullname HAVING COUNT(*) > 1 ORDER BY fullname LIMIT 1)
 SELECT id FROM users WHERE id IN (SELECT MIN(id) FROM users GROUP BY fullname HAVING COUNT(*) > 1)
 SELECT id FROM users WHERE id IN (SELECT MIN(id) FROM users GROUP BY fullname HAVING fullname > 'B')
+SELECT kind, COUNT(*) FROM events WHERE id > 99
+SELECT CONCAT(kind, '!'), MAX(kind), MAX(qty) FROM events WHERE qty > 99
+SELECT *, COUNT(*) FROM events WHERE qty > 99
+SELECT kind, fullname, COUNT(*) FROM events JOIN users USING (id) WHERE qty > 99
+SELECT kind FROM events WHERE qty > 99 HAVING COUNT(*) = 0
