@@ -175,6 +175,10 @@ size_t answer_from_backend(struct session *s, char *bytes, size_t len)
 /* Nothing was asked: the server says why it will close (a time-out, a KILL, its shutdown). */
 size_t idle_from_backend(struct session *s, char *bytes, size_t len)
 {
+    if (tls_backend_side(s->tls) && !s->backend.tls) { /* anybody on the way may have said it */
+        session_fail(s, "the backend goes on in clear behind its greeting");
+        return 0;
+    }
     channel_send(&s->client, bytes, len);
     return len;
 }

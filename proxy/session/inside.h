@@ -35,7 +35,7 @@
 #define LOGIN_MAX    (128 * 1024) /* of one packet before the client is known; below PIPELINE_MAX */
 #define GATHER_MAX   (1024u * 1024 * 1024 + 64 * 1024) /* max_allowed_packet cannot be more than 1 GiB */
 #define ARENA_LIMIT  (1024u * 1024 * 1024)
-#define ERROR_TLS    2026 /* the client library's own, as 2003 */
+#define ERROR_RELAY  1105 /* libmariadb shows a server's code from 2000 on as a malformed packet */
 #define ERROR_DENIED 1045
 #define BORROWS_TEXT                                                                                         \
     "Access denied: the backend could take this user for the proxy itself at its Unix socket; connect the"   \

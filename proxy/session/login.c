@@ -153,8 +153,8 @@ size_t greeting_from_backend(struct session *s, char *bytes, size_t len)
     backends_worked(worker_backends(s->worker), &s->tried);
     s->tls = tls_contexts_ref(worker_tls(s->worker));
     if (tls_backend_side(s->tls) && !(g.capabilities & CLIENT_SSL)) {
-        refuse_login(s, ERROR_TLS,
-                     "SSL connection error: SSL is required by [backend_tls], but the backend does"
+        refuse_login(s, ERROR_RELAY,
+                     "crossfade: TLS with the backend: [backend_tls] requires it, but the backend does"
                      " not offer it");
         return size;
     }

@@ -21,8 +21,6 @@ enum step {
     STEP_KEY,    /* the backend sends its key; the password waits in `secret` */
 };
 
-#define ERROR_PLUGIN 2061 /* the client library's own */
-
 static bool is_secure(const struct channel *c, enum auth_plugin plugin)
 {
     return c->tls || (plugin != AUTH_SHA256 && socket_is_unix(c->fd));
@@ -62,7 +60,7 @@ static void refuse(struct session *s, const char *text)
 {
     log_warn("session %llu of %s@%s: %s", (unsigned long long)s->id, s->user ? s->user : "", s->accepted.text,
              text);
-    add_err(channel_out(&s->client), s->client_seq, ERROR_PLUGIN, "HY000", span_of(text));
+    add_err(channel_out(&s->client), s->client_seq, ERROR_RELAY, "HY000", span_of(text));
     session_close(s, text);
 }
 

@@ -69,10 +69,10 @@ void secure_failed(struct channel *c, const char *reason)
         log_info("client %s: TLS: %s", s->accepted.text, reason);
         session_end(s, "no TLS with the client");
     } else if (s->state == STATE_BACKEND_TLS && c == &s->backend) {
-        snprintf(text, sizeof text, "SSL connection error: %s", reason);
+        snprintf(text, sizeof text, "crossfade: TLS with the backend: %s", reason);
         log_warn("session %llu of %s: TLS with the backend: %s", (unsigned long long)s->id, s->accepted.text,
                  reason);
-        add_err(channel_out(&s->client), s->client_seq, ERROR_TLS, "HY000", span_of(text));
+        add_err(channel_out(&s->client), s->client_seq, ERROR_RELAY, "HY000", span_of(text));
         session_close(s, "no TLS with the backend");
     } else {
         snprintf(text, sizeof text, "TLS with the %s: %s", c == &s->client ? "client" : "backend", reason);

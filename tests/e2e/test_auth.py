@@ -4,12 +4,14 @@ backend likewise. What the server alone would answer is the answer."""
 import contextlib
 import getpass
 import os
+import socket
 
 import pymysql
 import pytest
 
 from harness import Client, ClientError, FakeMysql, Proxy, Server
-from harness.certs import Authority
+from harness.certs import Authority, openssl
+from harness.wire import Wire
 
 CLIENTS = ["clear", "tls", "unix"]
 BACKENDS = ["clear", "tls", "unix"]
@@ -165,6 +167,74 @@ def test_pymysql_over_every_pair(secure, proxies, authority, accounts, how, back
         with pytest.raises(pymysql.MySQLError) as error:
             pymysql.connect(user=user, password="wrong", **where)
         assert error.value.args[0] == 1045
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("how", CLIENTS)
+def test_a_password_as_it_is(fake, authority, how, backend):
+    """mysql_clear_password: never from a secure connection over an open one to another machine."""
+    here = own_address()
+    fake.account("mysql_clear_password", "secret word")
+    extra = f"[tls]\ncert = {authority.cert}\nkey = {authority.key}\n"
+    extra += "[backend_tls]\nmode = required\n" if backend == "tls" else ""
+    with Proxy(None, extra=extra, backend=f"unix:{fake.socket}" if backend == "unix" else f"{here}:{fake.port}") as proxy:
+        for auth in ("", "mysql_clear_password"):
+            given = outcome(how, proxy.port, proxy.socket, "user", "secret word", auth=auth)
+            if how != "clear" and backend == "clear":
+                assert given[0] == 1105 and "[backend_tls]" in given[1]
+            else:
+                assert given == [("user",)]
+    assert fake.trouble == []
+
+
+def own_address():
+    """An address of this machine that is not loopback's; none is needed to be reachable from elsewhere."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("the machine has no address but loopback's")
+        return probe.getsockname()[0]
+
+
+def test_a_client_that_knows_the_proxys_key(fake, authority, tmp_path):
+    """It does not ask: what it sends is encrypted already."""
+    key, public, plain = tmp_path / "rsa.pem", tmp_path / "public.pem", tmp_path / "plain"
+    openssl("genrsa", "-out", key, 2048)
+    openssl("rsa", "-in", key, "-pubout", "-out", public)
+    fake.account("caching_sha2_password", "secret word")
+    extra = f"[tls]\npassword_key = {key}\n[backend_tls]\nmode = required\n"
+    with Proxy(None, extra=extra, backend=f"127.0.0.1:{fake.port}") as proxy:
+        for password, first in (("secret word", 0), ("wrong", 0xFF), (None, 0xFF)):
+            with Wire(proxy.port) as wire:
+                greeting = wire.receive()
+                salt = greeting[greeting.index(b"\0") + 5:][:8] + greeting[greeting.index(b"\0") + 32:][:12]
+                wire.send(wire.handshake_response(greeting, plugin="caching_sha2_password", user="user")[:32] +
+                          b"user\0\x20" + bytes(range(32)) + b"caching_sha2_password\0", 1)
+                assert wire.receive() == b"\x01\x04"
+                mixed = bytes(byte ^ salt[n % 20] for n, byte in enumerate((password or "x").encode() + b"\0"))
+                plain.write_bytes(mixed)
+                openssl("pkeyutl", "-encrypt", "-pubin", "-inkey", public, "-pkeyopt", "rsa_padding_mode:oaep", "-in", plain,
+                        "-out", tmp_path / "sealed")
+                sealed = (tmp_path / "sealed").read_bytes()
+                wire.send(sealed if password else bytes(256), 3)
+                assert wire.receive()[0] == first
+    assert fake.trouble == []
+
+
+def test_words_in_clear_behind_a_greeting_are_not_the_backends(fake, authority):
+    """Whoever is on the way could say them before TLS begins."""
+    fake.account("caching_sha2_password", "secret word")
+    fake.injected = b"\x07\0\0\2\0\0\0\2\0\0\0"
+    try:
+        with proxy_to("tls", authority, fake.port, fake.socket, None) as proxy:
+            with Wire(proxy.port) as wire:
+                with pytest.raises((EOFError, ConnectionError)):
+                    wire.receive()
+                    wire.receive()
+            assert "in clear behind its greeting" in proxy.log()
+    finally:
+        fake.injected = b""
 
 
 def test_nobody_gets_in_as_the_proxy(authority):

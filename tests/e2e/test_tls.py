@@ -386,7 +386,7 @@ def test_the_backends_certificate(secure, authority, other, mode, ca, good, clie
                 assert status(connection, "Ssl_version") == "TLSv1.3"
         else:
             code, text = login_error(proxy, **options)
-            assert code == 2026 and "certificate" in text
+            assert code == 1105 and "certificate" in text
             assert "certificate" in proxy.log()
 
 
@@ -422,7 +422,7 @@ def test_the_backends_name(authority, mode, good):
             proxy.connect().close()
         else:
             code, text = login_error(proxy)
-            assert code == 2026 and "mismatch" in text
+            assert code == 1105 and "mismatch" in text
 
 
 def test_a_host_name_and_its_alternatives(secure, authority):
@@ -443,7 +443,7 @@ def test_a_backend_without_tls_is_refused(server, authority):
     for option in ({}, trusting(authority)):
         with behind(server, tls(authority), section("backend_tls", mode="required")) as proxy:
             code, text = login_error(proxy, **option)
-            assert code == 2026 and "does not offer" in text
+            assert code == 1105 and "does not offer" in text
 
 
 def test_an_account_that_requires_the_proxys_certificate(secure, authority):

@@ -50,6 +50,7 @@ class Conversation:
         self.send(b"\x0a8.4.0\0" + struct.pack("<I", 7) + SALT[:8] + b"\0" + struct.pack("<H", CAPABILITIES & 0xFFFF) +
                   b"\x2d" + struct.pack("<HH", 2, CAPABILITIES >> 16) + b"\x15" + bytes(10) + SALT[8:] + b"\0" +
                   b"caching_sha2_password\0")
+        self.socket.sendall(self.fake.injected)
 
     def login(self):
         """(proof, plugin) of the handshake response."""
@@ -103,7 +104,9 @@ class Conversation:
             proof = self.receive()
         if proof in (b"", b"\0"):
             raise Refused
-        if plugin == "sha256_password":
+        if plugin == "mysql_clear_password":
+            given = proof[:-1].decode()
+        elif plugin == "sha256_password":
             given = self.password(proof, self.is_tls, b"\x01")
         else:
             first = hashlib.sha256(expected.encode()).digest()
@@ -154,7 +157,8 @@ class FakeMysql:
         self.public = subprocess.run(["openssl", "rsa", "-in", str(self.rsa), "-pubout"], check=True, capture_output=True).stdout
         self.plugin, self.password = "caching_sha2_password", ""
         self.trouble, self.proofs = [], []
-        tcp, unix = socket.create_server(("127.0.0.1", 0)), socket.socket(socket.AF_UNIX)
+        self.injected = b""  # sent in clear behind the greeting
+        tcp, unix = socket.create_server(("", 0)), socket.socket(socket.AF_UNIX)
         self.port, self.socket = tcp.getsockname()[1], directory / "fake.sock"
         unix.bind(str(self.socket))
         unix.listen()
