@@ -3,6 +3,7 @@
 Which server it is says CROSSFADE_SERVER (lines.py); without it, the MariaDB of this machine.
 """
 
+import shutil
 import signal
 import subprocess
 
@@ -24,15 +25,16 @@ def numbers(last):
 class Server(Process):
     """`with Server() as s:` s.port, s.socket, s.connect() as the application, s.admin() as root."""
 
-    def __init__(self, *options, start=True, keep=False):
-        """`options`: more of the server's, without the dashes: "max_connections=10"."""
+    def __init__(self, *options, start=True, keep=False, tls=None):
+        """`options`: more of the server's, without the dashes: "max_connections=10"; `tls`: paths of its CA, its
+        certificate and key."""
         self.line = lines.chosen()
         super().__init__(self.line.family, keep)
         self.data = self.directory / "data"
         self.temporary = self.directory / "tmp"  # in a common one, servers take each other's temporary tables
         self.temporary.mkdir()
         self.socket = self.directory / "server.sock"
-        self.options = options
+        self.options = [*options, *self._tls_options(tls)] if tls else options
         self.port = free_port()
         self._admin = None
         if start:
@@ -52,6 +54,11 @@ class Server(Process):
     def version(self):
         """"mariadb-10.11.19", "mysql-9.7.4": as `crossfade rewrite --server` takes it."""
         return f"{self.family}-{self.value('SELECT VERSION()').partition('-')[0]}"
+
+    def _tls_options(self, paths):
+        """A chrooted server sees its own directory alone: the files are copied there."""
+        names = [shutil.copy(path, self.directory) for path in paths]
+        return [f"{option}={name}" for option, name in zip(("ssl-ca", "ssl-cert", "ssl-key"), names)]
 
     def _install(self):
         done = subprocess.run(self.line.install(self.data, self.temporary), capture_output=True, text=True,
