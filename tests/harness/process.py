@@ -5,6 +5,7 @@ program reaches.
 """
 
 import ctypes
+import fcntl
 import os
 import pathlib
 import random
@@ -19,6 +20,8 @@ import time
 POLL = 0.01
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
+PORTS = set()  # that this process was given
+PORT_LOCKS = open(pathlib.Path(tempfile.gettempdir()) / f"crossfade-ports-{os.getuid()}", "a+b")
 
 # A thousand connections need more files than a login shell's soft limit; children inherit it.
 resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
@@ -34,18 +37,23 @@ def repository():
 
 
 def free_port():
-    """A TCP port that nobody listens on.
+    """A TCP port that nobody listens on, and that no other process of the tests is given while this one lives.
 
     Below the ephemeral range: a port from there could become an outgoing connection's own before the program
-    that it was chosen for binds it."""
+    that it was chosen for binds it. A lock on the port's byte of a common file keeps it for this process: two
+    could find it free, and one of them would talk to the other's program."""
     for _ in range(1000):
         port = random.randint(15000, 31999)
+        if port in PORTS:
+            continue
         with socket.socket() as probe:
             try:
+                fcntl.lockf(PORT_LOCKS, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
                 probe.bind(("127.0.0.1", port))
-                return port
             except OSError:
                 continue
+        PORTS.add(port)
+        return port
     raise Failure("no free TCP port")
 
 
