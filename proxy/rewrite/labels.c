@@ -218,12 +218,14 @@ static bool is_label(const struct scope *s, const struct expr *e)
     return false;
 }
 
-/* Whether the select list has a star, which shows every old column under its name. */
-static bool has_star(const struct scope *s)
+/* Whether the select list has a star that shows the table's old columns under their names. */
+static bool has_star(struct plan *p, const struct scope *s, const struct source *of)
 {
-    for (const struct select_item *item = s->select ? s->select->items : NULL; item; item = item->next)
-        if (item->expr->kind == EXPR_STAR)
+    for (const struct select_item *item = s->select ? s->select->items : NULL; item; item = item->next) {
+        const struct expr *e = item->expr;
+        if (e->kind == EXPR_STAR && (!name_given(&e->table) || source_named(p, s, &e->db, &e->table) == of))
             return true;
+    }
     return false;
 }
 
@@ -436,7 +438,7 @@ static bool reads_selected(struct plan *p, const struct scope *s, const struct e
     unsigned position;
     if (e->kind == EXPR_COLUMN)
         return flips_to_expression(p, s, e) && resolve_column(p, s, e, ref) &&
-               (item_of_column(p, s, ref, &position) || has_star(s));
+               (item_of_column(p, s, ref, &position) || has_star(p, s, ref->source));
     for (const struct expr *a = e->args; a; a = a->next)
         if (reads_selected(p, s, a, ref))
             return true;
@@ -518,7 +520,7 @@ void walk_having(struct plan *p, struct scope *s, const struct expr *e)
                              ref.column->name, "give the items different aliases");
             edits_replace(&p->edits, e->range, fragment_of(quoted_name(p->arena, label_of(item))));
             p->flips++;
-        } else if (ref.scope == s && has_star(s)) {
+        } else if (ref.scope == s && has_star(p, s, ref.source)) {
             edits_replace(&p->edits, e->range, fragment_of(quoted_name(p->arena, ref.column->name)));
             p->flips++;
         } else if (ref.column->value.plain_column || ref.scope != s) {
