@@ -2,17 +2,6 @@
  * name or alias, an unqualified one by which table has the column. */
 #include "proxy/rewrite/plan.h"
 
-bool rule_has_column(const struct rule *r, struct span name)
-{
-    for (size_t k = 0; k < r->old_count; k++)
-        if (span_ieq(r->old_columns[k].name, name))
-            return true;
-    for (size_t k = 0; k < r->new_count; k++)
-        if (span_ieq(r->new_columns[k].name, name))
-            return true;
-    return false;
-}
-
 bool is_rule_column(const struct rules *rules, struct span name)
 {
     for (size_t i = 0; i < rules->count; i++)

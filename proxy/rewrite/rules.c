@@ -125,7 +125,7 @@ static bool build_rule(struct arena *arena, const struct rule_input *in, struct 
     return false;
 }
 
-static bool has_column(const struct rule *r, struct span name)
+bool rule_has_column(const struct rule *r, struct span name)
 {
     for (size_t k = 0; k < r->old_count; k++)
         if (span_ieq(r->old_columns[k].name, name))
@@ -148,7 +148,7 @@ const struct rule *rule_behind_view(const struct rules *r, const struct catalog_
         return NULL;
     bool renamed = !catalog_view_keeps_name(r->catalog, view, column);
     for (size_t i = 0; i < r->count; i++)
-        if ((renamed || has_column(&r->rules[i], column)) && may_show(r, view, &r->rules[i]))
+        if ((renamed || rule_has_column(&r->rules[i], column)) && may_show(r, view, &r->rules[i]))
             return &r->rules[i];
     return NULL;
 }

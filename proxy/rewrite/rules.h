@@ -114,4 +114,7 @@ const struct rule *rule_of_rows_behind_view(const struct rules *r, const struct 
 bool expression_check(struct span text, const char *const *columns, size_t column_count, char *error,
                       size_t error_size);
 
+/* Whether the migration has a column of that name, old or new. */
+bool rule_has_column(const struct rule *r, struct span name);
+
 #endif
