@@ -14,6 +14,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from harness import Proxy, Server, Twin, lines, shop  # noqa: E402
+from harness.certs import Authority  # noqa: E402
 
 numbers = itertools.count(1)
 
@@ -34,6 +35,14 @@ def pytest_collection_modifyitems(items):
 def server():
     with Server() as private:
         yield private
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    """A certificate authority, and the proxy's certificate and key by it."""
+    one = Authority(tmp_path_factory.mktemp("certs"))
+    one.cert, one.key = one.issue("proxy")
+    return one
 
 
 @pytest.fixture

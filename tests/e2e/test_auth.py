@@ -10,18 +10,11 @@ import pymysql
 import pytest
 
 from harness import Client, ClientError, FakeMysql, Proxy, Server
-from harness.certs import Authority, openssl
+from harness.certs import openssl
 from harness.wire import Wire
 
 CLIENTS = ["clear", "tls", "unix"]
 BACKENDS = ["clear", "tls", "unix"]
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    one = Authority(tmp_path_factory.mktemp("certs"))
-    one.cert, one.key = one.issue("proxy")
-    return one
 
 
 @pytest.fixture(scope="module")

@@ -12,17 +12,9 @@ import zlib
 import pytest
 
 from harness import Client, FakeMysql, Proxy, wait_until
-from harness.certs import Authority
 from harness.wire import MAX_PAYLOAD, Wire
 
 CLIENT_COMPRESS, CLIENT_ZSTD, CLIENT_CONNECT_ATTRS = 1 << 5, 1 << 26, 1 << 20
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    one = Authority(tmp_path_factory.mktemp("certs"))
-    one.cert, one.key = one.issue("proxy")
-    return one
 
 
 @pytest.fixture(scope="module")
