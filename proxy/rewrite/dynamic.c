@@ -161,6 +161,7 @@ static struct span sent_text(struct span text, const struct rewrite_result *r)
 static void adopt(struct plan *p, const struct rewrite_result *r, bool counts)
 {
     p->names_table = p->names_table || r->touches;
+    p->unparsed = r->unparsed;
     for (size_t i = 0; i < r->part_count; i++) {
         const struct rewrite_part *part = &r->parts[i];
         for (size_t k = 0; k < part->touch_count; k++) {

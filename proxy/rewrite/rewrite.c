@@ -294,6 +294,7 @@ static void begin_statement(struct plan *p, const struct stmt *s)
     p->names_table = false;
     p->prepares = false;
     p->runs = NULL;
+    p->unparsed = (struct span){NULL, 0};
     p->target = NULL;
     p->reads_target = false;
     p->refused = false;
@@ -466,6 +467,14 @@ static void apply(struct run *run)
         refuse_all(run, "the statement's parameters cannot be repeated", "use literals in their place");
 }
 
+/* "syntax" is in a reason exactly where a statement was not understood. */
+static void note_unparsed(const struct run *run)
+{
+    struct rewrite_result *out = run->out;
+    if (out->verdict == REWRITE_UNREWRITABLE && out->part_count == 1 && strstr(out->reason, "syntax"))
+        out->unparsed = run->plan.unparsed.ptr ? run->plan.unparsed : run->plan.text;
+}
+
 /* `noted`: temporary tables that a text around this one has made or dropped. */
 static void run_text(struct arena *arena, const struct rewrite_session *s, struct span text,
                      const struct rewrite_temporary *noted, size_t noted_count, struct rewrite_result *out)
@@ -501,6 +510,7 @@ static void run_text(struct arena *arena, const struct rewrite_session *s, struc
         refuse_all(&run, "the statement is too large to be rewritten", "split it");
     else if (out->verdict == REWRITE_REWRITTEN)
         apply(&run);
+    note_unparsed(&run);
 }
 
 void rewrite_text(struct arena *arena, const struct rewrite_session *s, struct span text,

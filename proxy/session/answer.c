@@ -60,6 +60,7 @@ void answer_ended(struct session *s, bool ok)
     }
     s->renumber = 0;
     s->asked = s->tried_again = false;
+    s->syntax = SYNTAX_UNASKED;
     session_unpin(s);
     session_move(s, STATE_READY);
     session_adopted(s);

@@ -149,7 +149,9 @@ void command_refuse(struct session *s, size_t parts, unsigned code, struct span 
 {
     add_err(channel_out(&s->client), (uint8_t)parts, code, "HY000", message);
     s->asked = false;
+    s->syntax = SYNTAX_UNASKED;
     session_unpin(s);
+    session_adopted(s);
 }
 
 bool command_gather(struct session *s, char *bytes, size_t len, struct gathered *out)

@@ -8,7 +8,8 @@
  *                                                 password.c  a password between unlike sides
  *   channel.c  sockets, backpressure              own.c     the proxy's own commands between the client's
  *   facts.c    what a statement changes           statements.c  the prepared statements of a session
- *                                                 named.c    those that SQL gave a name: PREPARE name FROM
+ *   syntax.c   what the server says of a text       named.c    those that SQL gave a name: PREPARE name FROM
+ *              that was not understood
  *
  * An idle session owns no buffers: bytes are read into its worker's scratch buffer, handled there and sent
  * on from there. Only what must wait (a packet that is not whole, a command while another is under way,
@@ -105,6 +106,9 @@ struct statements {
     size_t size, count; /* size: a power of two, or 0 */
 };
 
+/* What the server says of a text that was not understood. */
+enum syntax { SYNTAX_UNASKED, SYNTAX_TAKEN, SYNTAX_BAD };
+
 struct named_change;
 
 /* Its statements with a name, and what the text under way does to them. */
@@ -163,12 +167,13 @@ struct session {
     uint64_t ticket;      /* STATE_HOLD: what it waits for */
 
     /* What is known of the backend's session */
-    uint16_t status;   /* flags, from the last OK or EOF */
-    bool status_stale; /* an ERR came since, which carries none */
-    bool sql_prepared; /* statements may have got a name without being seen */
-    bool schema_told;  /* the answer under way said which database is the default now */
-    bool asked;        /* the modes were asked for this command already */
-    bool cursor;       /* COM_STMT_EXECUTE: it asks for a cursor */
+    uint16_t status;    /* flags, from the last OK or EOF */
+    bool status_stale;  /* an ERR came since, which carries none */
+    bool sql_prepared;  /* statements may have got a name without being seen */
+    bool schema_told;   /* the answer under way said which database is the default now */
+    bool asked;         /* the modes were asked for this command already */
+    bool cursor;        /* COM_STMT_EXECUTE: it asks for a cursor */
+    enum syntax syntax; /* of the command's text; BAD: the server's error is in own_error */
     bool modes_known, charset_known, database_known;
     struct sql_dialect dialect;
     char *database; /* malloc'ed, or NULL: none */

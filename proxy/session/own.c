@@ -69,7 +69,9 @@ void own_error_answer(struct session *s, size_t parts)
     packet_end(out, at, (uint8_t)parts);
     buf_free(&s->own_error);
     s->asked = false;
+    s->syntax = SYNTAX_UNASKED;
     session_unpin(s);
+    session_adopted(s);
 }
 
 /* ---- modes ---- */

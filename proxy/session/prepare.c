@@ -66,10 +66,12 @@ size_t prepare_begin(struct session *s, char *bytes, size_t len)
     if (!g.payload.ptr)
         return 0;
     struct span text = {g.payload.ptr + 1, g.payload.len - 1};
-    enum text_plan plan = text_decide(s, text, NULL, true, false, &r);
-    if (plan == TEXT_WAIT)
-        return 0;
     s->last_prepared = 0;
+    if (syntax_answer(s, g.parts))
+        return g.size;
+    enum text_plan plan = text_decide(s, text, NULL, true, false, &r);
+    if (plan == TEXT_WAIT || (plan == TEXT_REFUSE && syntax_ask(s, &r, true)))
+        return 0;
     if (plan == TEXT_REFUSE) {
         facts_count(&r);
         text_refuse(s, &r, g.parts);

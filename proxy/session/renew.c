@@ -162,7 +162,7 @@ static bool prepare(struct session *s)
 
 /* ---- the sequence ---- */
 
-static void close_backend_statement(struct session *s, uint32_t id)
+void statement_close_backend(struct session *s, uint32_t id)
 {
     struct buf *out = channel_out(&s->backend);
     size_t at = packet_begin(out);
@@ -205,11 +205,11 @@ static void finish(struct session *s)
         return;
     }
     if (r->prepared && same_shape(r->st, r->fresh)) {
-        close_backend_statement(s, r->st->backend_id);
+        statement_close_backend(s, r->st->backend_id);
         statement_take(r->st, r->fresh);
         r->fresh = NULL;
     } else if (r->prepared) {
-        close_backend_statement(s, r->fresh->backend_id);
+        statement_close_backend(s, r->fresh->backend_id);
         buf_reset(&s->own_error);
         buf_add_byte(&s->own_error, 0xff);
         add_u16(&s->own_error, ERROR_CHANGED);

@@ -107,4 +107,19 @@ void named_forget_values(struct session *s);
 /* text.c: answers with the error of a refused statement. */
 void text_refuse(struct session *s, const struct rewrite_result *r, size_t parts);
 
+/* ---- syntax.c ---- */
+
+/* Whether a COM_QUERY goes to the server as it came, which runs nothing of it. */
+bool syntax_passes(const struct rewrite_result *r);
+
+/* A text is to be refused, of COM_STMT_PREPARE where it `prepares`: asks the server whether it is SQL at all,
+ * if that is in doubt. true: it was asked; when it has answered, the client's command is tried again. */
+bool syntax_ask(struct session *s, const struct rewrite_result *r, bool prepares);
+
+/* true: the server was asked about the command's text and found a mistake; the client has its answer. */
+bool syntax_answer(struct session *s, size_t parts);
+
+/* renew.c: closes a statement of the backend's, whatever the client has. */
+void statement_close_backend(struct session *s, uint32_t id);
+
 #endif

@@ -106,12 +106,18 @@ size_t query_begin(struct session *s, char *bytes, size_t len)
         own_error_answer(s, g.parts);
         return g.size;
     }
+    if (syntax_answer(s, g.parts))
+        return g.size;
     enum text_plan plan = text_decide(s, text, NULL, false, true, &r);
     if (plan == TEXT_WAIT || (r.ask.ptr && !named_ready(s, &r)))
         return 0;
-    if (plan != TEXT_REFUSE && (!named_ready(s, &r) || !named_note(s, &r)))
+    bool passes = syntax_passes(&r);
+    if (passes)
+        plan = TEXT_FORWARD;
+    if (plan == TEXT_REFUSE ? syntax_ask(s, &r, false) : !named_ready(s, &r) || !named_note(s, &r))
         return 0;
-    facts_count(&r);
+    if (!passes)
+        facts_count(&r);
     if (plan == TEXT_REFUSE) {
         named_forget_values(s);
         text_refuse(s, &r, g.parts);
