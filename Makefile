@@ -28,7 +28,7 @@ PKGCFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKGLIBS   = $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 VERSION := 0.1.0
 ALLCFLAGS = -std=c11 -D_GNU_SOURCE -DCROSSFADE_VERSION='"$(VERSION)"' -I. $(WARN) $(OPT) $(PKGCFLAGS) $(CFLAGS)
-ALLLIBS   = $(PKGLIBS) -lpthread $(LDFLAGS)
+ALLLIBS   = $(PKGLIBS) -lpthread -lm $(LDFLAGS)
 
 # The floors, lowest first (tests/tools/floors.py holds the includes to this order).
 FLOORS   := protocol config proxy/sql proxy/rewrite proxy/migration proxy/net proxy/session proxy/admin

@@ -1,6 +1,8 @@
 /* Parameters taken apart and put together; see execute.h. */
 #include "protocol/execute.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* How a value of each type is laid out; 0: a length-encoded string. */
@@ -78,8 +80,83 @@ static struct span read_value(struct reader *r, unsigned char type)
 
 static uint32_t source_of(const struct execute_map *m, uint32_t out)
 {
-    return m->map ? m->map[out] : out;
+    return m->map ? MAP_INDEX(m->map[out]) : out;
 }
+
+/* ---- a value that is repeated, as the column stores it ---- */
+
+enum { TYPE_FLOAT = 4, TYPE_DOUBLE = 5, TYPE_TIMESTAMP = 7, TYPE_TIME = 11, TYPE_DATETIME = 12 };
+
+/* Whether the number, written out, is of no more than so many characters; then a store writes it just so. */
+static bool number_fits(double x, uint32_t chars)
+{
+    char text[64];
+    int decimals = 0;
+    if (!(fabs(x) < 1e15) || (x != 0 && fabs(x) < 1e-15))
+        return false;
+    do
+        snprintf(text, sizeof text, "%.*f", decimals, x);
+    while (strtod(text, NULL) != x && ++decimals < 40);
+    return decimals < 40 && strlen(text) <= chars;
+}
+
+static bool floating_fits(struct span value, unsigned char type, uint32_t chars)
+{
+    double x;
+    float single;
+    if (type == TYPE_DOUBLE) {
+        memcpy(&x, value.ptr, sizeof x);
+    } else {
+        memcpy(&single, value.ptr, sizeof single);
+        x = (double)single;
+    }
+    return number_fits(x, chars);
+}
+
+/* Halves to the even number: the rounding mode of every program that does not change it. */
+static void add_whole(struct span value, unsigned char type, struct buf *out)
+{
+    double x;
+    float single;
+    if (type == TYPE_DOUBLE) {
+        memcpy(&x, value.ptr, sizeof x);
+        x = rint(x);
+        buf_add(out, (const char *)&x, sizeof x);
+    } else {
+        memcpy(&single, value.ptr, sizeof single);
+        single = rintf(single);
+        buf_add(out, (const char *)&single, sizeof single);
+    }
+}
+
+/* Parts of a second: whether a store into an integer rounds them or cuts them off is the server's matter. */
+static bool has_microseconds(struct span value, unsigned char type)
+{
+    size_t at = type == TYPE_TIME ? 9 : 8; /* behind the byte of the length */
+    return value.len >= at + 4 && get_u32(value.ptr + at) != 0;
+}
+
+/* Adds one value; `need` as in the map. false: it cannot be repeated exactly. */
+static bool add_value(struct span value, unsigned char type, uint32_t need, struct buf *out)
+{
+    bool floating = (type == TYPE_FLOAT && value.len == 4) || (type == TYPE_DOUBLE && value.len == 8);
+    bool is_time = type == TYPE_TIMESTAMP || type == TYPE_TIME || type == TYPE_DATETIME;
+    if (need == MAP_WHOLE && floating) {
+        add_whole(value, type, out);
+        return true;
+    }
+    buf_add_span(out, value);
+    if (need == MAP_WHOLE)
+        return !is_time || !has_microseconds(value, type);
+    return need == 0 || !floating || floating_fits(value, type, need);
+}
+
+static uint32_t need_of(const struct execute_map *m, uint32_t out)
+{
+    return m->map ? MAP_NEED(m->map[out]) : 0;
+}
+
+/* ---- the packets ---- */
 
 static void add_types(const struct execute_map *m, const unsigned char *types, struct buf *out)
 {
@@ -108,7 +185,7 @@ static void add_nulls(const struct execute_map *m, const unsigned char *nulls, s
     out->end += size;
 }
 
-bool execute_build(struct span payload, const struct execute_map *m, struct buf *out)
+enum execute_outcome execute_build(struct span payload, const struct execute_map *m, struct buf *out)
 {
     struct reader r = reader_of(payload);
     read_bytes(&r, EXECUTE_FIXED);
@@ -119,10 +196,11 @@ bool execute_build(struct span payload, const struct execute_map *m, struct buf 
             types = (const unsigned char *)read_bytes(&r, 2 * (size_t)m->params).ptr;
     }
     if (r.failed || (m->params > 0 && !types))
-        return false;
+        return EXECUTE_MALFORMED;
     struct span *values = calloc(m->params + 1, sizeof *values);
     if (!values)
-        return false;
+        return EXECUTE_MALFORMED;
+    bool exact = true;
     for (uint32_t i = 0; i < m->params; i++)
         if (!bit(nulls, i) && !bit(m->longs, i))
             values[i] = read_value(&r, types[2 * (size_t)i]);
@@ -131,11 +209,13 @@ bool execute_build(struct span payload, const struct execute_map *m, struct buf 
         add_nulls(m, nulls, out);
         buf_add_byte(out, 1);
         add_types(m, types, out);
-        for (uint32_t i = 0; i < m->out_params; i++)
-            buf_add_span(out, values[source_of(m, i)]);
+        for (uint32_t i = 0; i < m->out_params; i++) {
+            uint32_t from = source_of(m, i);
+            exact = add_value(values[from], types[2 * (size_t)from], need_of(m, i), out) && exact;
+        }
     }
     free(values);
-    return !r.failed && !buf_failed(out);
+    return r.failed || buf_failed(out) ? EXECUTE_MALFORMED : exact ? EXECUTE_BUILT : EXECUTE_INEXACT;
 }
 
 /* One row of a bulk execution: each value with its indicator byte; a value follows only where that is 0. */
@@ -149,17 +229,25 @@ static void read_row(struct reader *r, uint32_t params, const unsigned char *typ
     }
 }
 
-bool bulk_build(struct span payload, const struct execute_map *m, struct buf *out)
+/* Adds a value of a row behind its indicator. */
+static bool add_indicated(struct span value, unsigned char type, uint32_t need, struct buf *out)
+{
+    size_t indicator = value.len ? 1 : 0;
+    buf_add(out, value.ptr, indicator);
+    return add_value((struct span){value.ptr + indicator, value.len - indicator}, type, need, out);
+}
+
+enum execute_outcome bulk_build(struct span payload, const struct execute_map *m, struct buf *out)
 {
     struct reader r = reader_of(payload);
     const unsigned char *types = m->types;
     read_bytes(&r, BULK_FIXED);
     if (r.failed || m->params == 0)
-        return false;
+        return EXECUTE_MALFORMED;
     if (get_u16(payload.ptr + 5) & BULK_SEND_TYPES)
         types = (const unsigned char *)read_bytes(&r, 2 * (size_t)m->params).ptr;
     if (r.failed || !types)
-        return false;
+        return EXECUTE_MALFORMED;
     size_t begin = buf_len(out);
     add_fixed(payload, BULK_FIXED, m->id, out);
     add_types(m, types, out);
@@ -167,15 +255,18 @@ bool bulk_build(struct span payload, const struct execute_map *m, struct buf *ou
         put_u16(buf_ptr(out) + begin + 5, get_u16(payload.ptr + 5) | BULK_SEND_TYPES);
     if (!m->map) {
         buf_add(out, r.p, reader_left(&r));
-        return !buf_failed(out);
+        return buf_failed(out) ? EXECUTE_MALFORMED : EXECUTE_BUILT;
     }
     struct span *values = calloc(m->params, sizeof *values);
+    bool exact = true;
     while (values && !r.failed && reader_left(&r) > 0) {
         read_row(&r, m->params, types, values);
-        for (uint32_t i = 0; i < m->out_params && !r.failed; i++)
-            buf_add_span(out, values[source_of(m, i)]);
+        for (uint32_t i = 0; i < m->out_params && !r.failed; i++) {
+            uint32_t from = source_of(m, i);
+            exact = add_indicated(values[from], types[2 * (size_t)from], need_of(m, i), out) && exact;
+        }
     }
     bool good = values && !r.failed && !buf_failed(out);
     free(values);
-    return good;
+    return !good ? EXECUTE_MALFORMED : exact ? EXECUTE_BUILT : EXECUTE_INEXACT;
 }

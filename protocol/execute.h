@@ -9,6 +9,7 @@
 #define PROTOCOL_EXECUTE_H
 
 #include "protocol/packet.h"
+#include "protocol/parameter_map.h"
 
 #define EXECUTE_FIXED   10  /* bytes before the NULL bitmap */
 #define BULK_FIXED      7   /* bytes before types and rows */
@@ -30,13 +31,19 @@ struct execute_map {
     uint32_t id;                /* the backend's statement */
     uint32_t params;            /* that the client sends */
     uint32_t out_params;        /* that the backend wants */
-    const uint32_t *map;        /* for each of those the client's index; NULL: one to one */
+    const uint32_t *map;        /* for each of those an entry; NULL: one to one */
     const unsigned char *types; /* 2 * params: as bound before; NULL: never bound */
     const unsigned char *longs; /* bitmap of the parameters sent as long data, which have no value; or NULL */
 };
 
-/* Appends the payload for the backend, with types. false: the client's is malformed, or memory is out. */
-bool execute_build(struct span payload, const struct execute_map *m, struct buf *out);
-bool bulk_build(struct span payload, const struct execute_map *m, struct buf *out);
+enum execute_outcome {
+    EXECUTE_BUILT,
+    EXECUTE_MALFORMED, /* or memory is out */
+    EXECUTE_INEXACT,   /* a repeated value of a type whose store no cast repeats */
+};
+
+/* Appends the payload for the backend, with types. */
+enum execute_outcome execute_build(struct span payload, const struct execute_map *m, struct buf *out);
+enum execute_outcome bulk_build(struct span payload, const struct execute_map *m, struct buf *out);
 
 #endif

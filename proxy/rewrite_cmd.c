@@ -282,7 +282,7 @@ static void print_json(const struct run *r, const struct rewrite_part *part)
     if (part->verdict == REWRITE_REWRITTEN && r->params) { /* only one statement can have them */
         cJSON *list = cJSON_AddArrayToObject(object, "parameters");
         for (uint32_t i = 0; i < r->param_count; i++)
-            cJSON_AddItemToArray(list, cJSON_CreateNumber(r->params[i]));
+            cJSON_AddItemToArray(list, cJSON_CreateNumber(MAP_INDEX(r->params[i])));
     }
     add_touches(object, "reads", part, false);
     add_touches(object, "writes", part, true);

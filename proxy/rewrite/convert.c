@@ -13,6 +13,9 @@
  * A NOT NULL column stores 0 or '' for NULL where the statement goes on at all. Outside strict mode, and with
  * IGNORE, a column of dates stores zero dates for what is none, where a cast gives NULL: there only what is
  * certain to be a date is repeated. */
+#include <limits.h>
+#include <stdlib.h>
+
 #include "proxy/rewrite/expression.h"
 #include "proxy/rewrite/plan.h"
 #include "proxy/sql/lexer.h"
@@ -596,6 +599,36 @@ static bool convert(struct plan *p, struct builder *b, const struct catalog_colu
     }
 }
 
+/* What an execution must see to where a parameter is repeated into a column of that type
+ * (protocol/execute.h). */
+static uint32_t need_of_column(const struct catalog_column *c)
+{
+    if (c->class == COLUMN_INTEGER)
+        return MAP_WHOLE;
+    struct span length = type_length(c->type);
+    unsigned long chars = length.len ? strtoul(length.ptr + 1, NULL, 10) : ULONG_MAX;
+    return c->class == COLUMN_STRING && chars <= MAP_TEXT ? (uint32_t)chars : 0;
+}
+
+/* Marks a repeated parameter with what it needs. Values that are put together from parameters are of no type
+ * that an execution could look at. */
+static bool mark_parameter(struct plan *p, const struct catalog_column *c, const struct expr *e,
+                           struct fragment *value)
+{
+    uint32_t need = need_of_column(c);
+    while (e->kind == EXPR_PAREN)
+        e = e->args;
+    if (need == 0)
+        return true;
+    if (e->kind != EXPR_PARAM || value->param_count != 1)
+        return false;
+    uint32_t *marked = arena_alloc(p->arena, sizeof *marked);
+    if (!arena_failed(p->arena))
+        *marked = MAP_INDEX(value->params[0]) | need << 16;
+    value->params = marked;
+    return true;
+}
+
 bool stored_value(struct plan *p, const struct scope *s, const struct rule *rule,
                   const struct catalog_column *c, const struct expr *e, struct fragment value,
                   struct fragment *out)
@@ -620,7 +653,8 @@ bool stored_column(struct plan *p, const struct scope *s, const struct rule *rul
     }
     if (null)
         builder_add(&b, SPAN("IFNULL("));
-    if (!is_exact_for(c->class, class) || may_be_zero_date(p, c, e, class) || !convert(p, &b, c, value)) {
+    if (!is_exact_for(c->class, class) || may_be_zero_date(p, c, e, class) ||
+        (class == VALUE_PARAM && !mark_parameter(p, c, e, &value)) || !convert(p, &b, c, value)) {
         refuse_about(p, rule, "the value of %.*s cannot be repeated as the column will store it", c->name,
                      "give it a value of the column's own type, or set the new columns too");
         return false;

@@ -221,6 +221,14 @@ static const struct rewrite_named *done_before(const struct plan *p, struct span
 
 /* ---- USING ---- */
 
+/* Whether a value of USING is of a type that a store and a cast treat alike; a variable's type is not known.
+ */
+static bool is_exact_value(struct plan *p, const struct expr *arg)
+{
+    enum value_class class = value_class_of(p, NULL, arg);
+    return class == VALUE_EXACT || class == VALUE_STRING || class == VALUE_NULL;
+}
+
 /* Repeats values as the markers were. */
 static void repeat_values(struct plan *p, const struct stmt *s, struct expr *args,
                           const struct rewrite_result *r)
@@ -250,10 +258,16 @@ static void repeat_values(struct plan *p, const struct stmt *s, struct expr *arg
     for (struct expr *arg = args; arg; arg = arg->next)
         by_index[n++] = arg;
     for (uint32_t i = 0; i < r->out_param_count; i++) {
-        const struct expr *arg = by_index[r->param_map[i]];
-        if (++uses[r->param_map[i]] == 2 && !is_repeatable(p, arg->range))
+        uint32_t entry = r->param_map[i], index = MAP_INDEX(entry);
+        const struct expr *arg = by_index[index];
+        bool repeated = ++uses[index] == 2 || MAP_NEED(entry);
+        if (repeated && !is_repeatable(p, arg->range))
             refuse(p, p->strict ? p->strict : p->named, "a value of USING would have to be computed twice",
                    "put it into a variable first");
+        else if (MAP_NEED(entry) && !is_exact_value(p, arg))
+            refuse(p, p->strict ? p->strict : p->named,
+                   "a value of USING must be repeated, and its type is not known",
+                   "give it as a literal, or set the new columns too");
         if (i > 0)
             builder_add(&b, SPAN(", "));
         builder_add(&b, span_in(p->text, arg->range));

@@ -13,10 +13,10 @@
 #include "proxy/sql/arena.h"
 #include "proxy/sql/ast.h"
 
-/* Text to be put into a statement, and the original's markers (their indices) that stand in it, in order. */
+/* Text to be put into a statement, and the original's markers that stand in it, in order. */
 struct fragment {
     struct span text;
-    const uint32_t *params;
+    const uint32_t *params; /* entries as in protocol/parameter_map.h */
     uint32_t param_count;
 };
 

@@ -419,8 +419,8 @@ static bool map_is_whole(struct arena *arena, const struct rewrite_result *out)
     if (!out->param_map || arena_failed(arena))
         return true;
     for (uint32_t k = 0; k < out->out_param_count; k++) {
-        found += !seen[out->param_map[k]];
-        seen[out->param_map[k]] = true;
+        found += !seen[MAP_INDEX(out->param_map[k])];
+        seen[MAP_INDEX(out->param_map[k])] = true;
     }
     return found == out->param_count;
 }
@@ -447,7 +447,7 @@ static void apply(struct run *run)
     struct rewrite_result *out = run->out;
     if (apply_over(run))
         return;
-    bool map = p->edits.repeats_params && p->markers.count == out->param_count;
+    bool map = p->edits.repeats_params && p->markers.count == out->param_count && p->markers.count <= MAP_MAX;
     struct range all = {0, (uint32_t)p->text.len};
     struct buf *into = p->session->into;
     struct fragment text = edits_render(&p->edits, p->text, all, true, map ? &p->markers : NULL, into);

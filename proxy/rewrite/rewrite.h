@@ -11,6 +11,7 @@
 #define PROXY_REWRITE_REWRITE_H
 
 #include "protocol/buf.h"
+#include "protocol/parameter_map.h"
 #include "proxy/rewrite/rules.h"
 
 /* A statement that SQL gave a name (PREPARE name FROM '…'), as an earlier text of the session made it. */
@@ -117,7 +118,7 @@ struct rewrite_result {
                              understood, the text or what it prepares or runs; else a null pointer */
     uint32_t param_count; /* markers in the original */
     uint32_t out_param_count;  /* markers in `text` */
-    const uint32_t *param_map; /* for each marker of `text` the original's index; NULL: one to one */
+    const uint32_t *param_map; /* for each marker of `text` an entry (parameter_map.h); NULL: one to one */
     struct span use_database;  /* FACT_USE: the last one */
     const struct rewrite_temporary *temporary; /* FACT_TEMPORARY: in the order of the text */
     size_t temporary_count;

@@ -95,7 +95,7 @@ static void begin_execution(struct session *s, struct statement *st)
 struct execution {
     size_t (*head_size)(uint32_t params); /* up to the end of the types */
     const unsigned char *(*types)(struct span payload, uint32_t params);
-    bool (*build)(struct span payload, const struct execute_map *m, struct buf *out);
+    enum execute_outcome (*build)(struct span payload, const struct execute_map *m, struct buf *out);
     bool again; /* kept until its answer comes, to be tried once more */
 };
 
@@ -113,12 +113,17 @@ static size_t send_built(struct session *s, struct statement *st, char *bytes, s
     struct buf out = BUF_INIT;
     struct execute_map m = map_of(st);
     const unsigned char *types = e->types(g.payload, st->params);
-    if (e->build(g.payload, &m, &out)) {
+    enum execute_outcome outcome = e->build(g.payload, &m, &out);
+    if (outcome == EXECUTE_BUILT) {
         if (types)
             statement_bind(st, types);
         struct span head = {buf_ptr(&out), 1}, body = {buf_ptr(&out) + 1, buf_len(&out) - 1};
         begin_execution(s, st);
         command_send(s, head, body, g.parts);
+    } else if (outcome == EXECUTE_INEXACT) {
+        if (st->refused)
+            atomic_fetch_add_explicit(st->refused, 1, memory_order_relaxed);
+        command_refuse(s, g.parts, ERROR_REFUSED, span_of(st->inexact));
     } else {
         command_refuse(s, g.parts, 1835, SPAN("Malformed communication packet"));
     }
@@ -222,7 +227,7 @@ static void send_long(struct session *s, const struct statement *st, uint32_t pa
     put_u32(head + 1, st->backend_id);
     uint32_t count = st->map ? st->out_params : 1;
     for (uint32_t i = 0; i < count; i++) {
-        if (st->map && st->map[i] != param)
+        if (st->map && MAP_INDEX(st->map[i]) != param)
             continue;
         uint8_t seq = 0;
         put_u16(head + 5, st->map ? i : param);

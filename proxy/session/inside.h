@@ -29,15 +29,16 @@
 #include "proxy/rewrite/rewrite.h"
 #include "proxy/session/session.h"
 
-#define SCRATCH_SIZE (128 * 1024)
-#define OUT_HIGH     (256 * 1024) /* waiting bytes towards a side from which the other is read no more */
-#define OUT_LOW      (64 * 1024)  /* and from which it is read again */
-#define PIPELINE_MAX (256 * 1024) /* commands that wait behind one under way */
-#define LOGIN_MAX    (128 * 1024) /* of one packet before the client is known; below PIPELINE_MAX */
-#define GATHER_MAX   (1024u * 1024 * 1024 + 64 * 1024) /* max_allowed_packet cannot be more than 1 GiB */
-#define ARENA_LIMIT  (1024u * 1024 * 1024)
-#define ERROR_RELAY  1105 /* libmariadb shows a server's code from 2000 on as a malformed packet */
-#define ERROR_DENIED 1045
+#define SCRATCH_SIZE  (128 * 1024)
+#define OUT_HIGH      (256 * 1024) /* waiting bytes towards a side from which the other is read no more */
+#define OUT_LOW       (64 * 1024)  /* and from which it is read again */
+#define PIPELINE_MAX  (256 * 1024) /* commands that wait behind one under way */
+#define LOGIN_MAX     (128 * 1024) /* of one packet before the client is known; below PIPELINE_MAX */
+#define GATHER_MAX    (1024u * 1024 * 1024 + 64 * 1024) /* max_allowed_packet cannot be more than 1 GiB */
+#define ARENA_LIMIT   (1024u * 1024 * 1024)
+#define ERROR_RELAY   1105 /* libmariadb shows a server's code from 2000 on as a malformed packet */
+#define ERROR_DENIED  1045
+#define ERROR_REFUSED 1105 /* what cannot be rewritten */
 #define BORROWS_TEXT                                                                                         \
     "Access denied: the backend could take this user for the proxy itself at its Unix socket; connect the"   \
     " proxy over TCP"

@@ -6,9 +6,38 @@
 
 #include <stdlib.h>
 
+#include "protocol/parameter_map.h"
 #include "proxy/sql/arena.h"
 
 /* ---- a statement to be ---- */
+
+/* Keeps the markers' map, and what an execution is told whose values it cannot repeat. */
+static bool keep_map(struct statement *st, const struct rewrite_result *r)
+{
+    struct rewrite_result inexact = {
+        .reason = "a value that must be repeated is of a type that the column stores otherwise",
+        .hint = "bind it as an integer, a decimal number or a text",
+    };
+    bool needs = false;
+    st->params = (uint16_t)r->param_count;
+    st->map = malloc((r->out_param_count + 1) * sizeof *st->map);
+    if (!st->map)
+        return false;
+    memcpy(st->map, r->param_map, r->out_param_count * sizeof *st->map);
+    for (uint32_t i = 0; i < r->out_param_count; i++)
+        needs = needs || MAP_NEED(st->map[i]);
+    if (!needs)
+        return true;
+    for (size_t p = 0; p < r->part_count && !inexact.rule; p++)
+        for (size_t i = 0; i < r->parts[p].touch_count && !inexact.rule; i++)
+            inexact.rule = r->parts[p].touches[i].write ? r->parts[p].touches[i].rule : NULL;
+    struct buf text = BUF_INIT;
+    rewrite_error_text(&inexact, &text);
+    st->inexact = buf_failed(&text) ? NULL : strndup(buf_ptr(&text), buf_len(&text));
+    st->refused = inexact.rule && inexact.rule->counters ? &inexact.rule->counters->refused : NULL;
+    buf_free(&text);
+    return st->inexact != NULL;
+}
 
 struct statement *statement_of(struct session *s, struct span text, enum text_plan plan,
                                const struct rewrite_result *r)
@@ -18,16 +47,8 @@ struct statement *statement_of(struct session *s, struct span text, enum text_pl
         return NULL;
     st->serial = generation_serial(s->pin);
     st->touches = r->touches;
-    if (plan == TEXT_SEND && r->param_map) {
-        st->params = (uint16_t)r->param_count;
-        st->map = malloc((r->out_param_count + 1) * sizeof *st->map);
-        if (!st->map) {
-            statement_free(st);
-            return NULL;
-        }
-        memcpy(st->map, r->param_map, r->out_param_count * sizeof *st->map);
-    }
-    if (!changes_set(&st->changes, r, generation_snapshot(s->pin)->rules)) {
+    if ((plan == TEXT_SEND && r->param_map && !keep_map(st, r)) ||
+        !changes_set(&st->changes, r, generation_snapshot(s->pin)->rules)) {
         statement_free(st);
         return NULL;
     }

@@ -44,6 +44,7 @@ void statement_free(struct statement *st)
     changes_free(&st->changes);
     free(st->map);
     free(st->types);
+    free(st->inexact);
     free(st->longs);
     buf_free(&st->kept);
     free(st->counts);
@@ -62,6 +63,10 @@ void statement_take(struct statement *st, struct statement *from)
     st->map = from->map;
     from->map = NULL;
     free(st->counts);
+    free(st->inexact);
+    st->inexact = from->inexact;
+    st->refused = from->refused;
+    from->inexact = NULL;
     st->counts = from->counts;
     st->count_count = from->count_count;
     from->counts = NULL;

@@ -31,12 +31,14 @@ struct statement {
     bool long_data;           /* some was sent since the last execution: the backend's statement must stay */
     struct span text;         /* malloc'ed: as the client wrote it */
     struct span sent;         /* malloc'ed, or the same as text: as the backend has it */
-    uint32_t *map;            /* for each of out_params the client's index; NULL: one to one */
-    unsigned char *types;     /* 2 * params */
-    unsigned char *longs;     /* bitmap over params: sent as long data since the last execution; NULL: none */
-    struct buf kept;          /* that data, to give it to another backend statement; see keep_long() */
-    size_t kept_sent;         /* how much of it the backend's statement has */
-    struct generation *pin;   /* while there is more long data than is kept: the backend's statement stays */
+    uint32_t *map;          /* for each of out_params an entry (protocol/parameter_map.h); NULL: one to one */
+    char *inexact;          /* malloc'ed: the error where a value of `map` cannot be repeated; else NULL */
+    atomic_ullong *refused; /* counts those; or NULL */
+    unsigned char *types;   /* 2 * params */
+    unsigned char *longs;   /* bitmap over params: sent as long data since the last execution; NULL: none */
+    struct buf kept;        /* that data, to give it to another backend statement; see keep_long() */
+    size_t kept_sent;       /* how much of it the backend's statement has */
+    struct generation *pin; /* while there is more long data than is kept: the backend's statement stays */
     /* What the text was prepared under, and is prepared anew under: */
     struct sql_dialect dialect;
     struct span database;                 /* malloc'ed; null pointer: it was not known */

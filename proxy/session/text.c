@@ -4,8 +4,6 @@
 #include "protocol/large.h"
 #include "proxy/sql/arena.h"
 
-#define ERROR_REFUSED 1105
-
 /* MySQL's status flags do not tell ANSI_QUOTES: as long as that is not known, what stands in double quotes
  * may be a migrated table's name. */
 static bool quotes_may_name(const struct session *s, const struct rewrite_session *rs, struct span text)

@@ -135,7 +135,8 @@ static void try_execute(const uint8_t *data, size_t size, bool bulk)
     struct execute_map again = {.id = 7, .params = once.out_params, .out_params = once.out_params};
     struct span payload = {(const char *)data + 1, size - 1};
     struct buf first = BUF_INIT, second = BUF_INIT;
-    bool (*build)(struct span, const struct execute_map *, struct buf *) = bulk ? bulk_build : execute_build;
+    enum execute_outcome (*build)(struct span, const struct execute_map *, struct buf *) =
+        bulk ? bulk_build : execute_build;
     if (build(payload, &once, &first)) {
         HOLD(build(buf_span(&first), &again, &second));
         HOLD(span_eq(buf_span(&first), buf_span(&second)));

@@ -93,7 +93,7 @@ static void check_rewritten(const struct rewrite_session *s, struct span text, s
         CHECK(count_markers(&s->dialect, text) == r.param_count);
     }
     for (uint32_t i = 0; r.param_map && i < r.out_param_count; i++)
-        CHECK(r.param_map[i] < r.param_count);
+        CHECK(MAP_INDEX(r.param_map[i]) < r.param_count);
     rewrite_text(second, s, text, &again);
     CHECK(again.verdict == r.verdict && span_eq(again.text, r.text));
     check_over(*s, text, r);

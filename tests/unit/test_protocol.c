@@ -1,5 +1,6 @@
 /* The protocol floor without its tracker: fields, packets split and joined, greetings and logins, OK packets,
  * the parameters of executions. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -417,7 +418,7 @@ static void test_execute_map(void **state)
     struct buf out = BUF_INIT;
     assert_int_equal(execute_head_size(4), 20);
     assert_non_null(execute_types(execute_4, 4));
-    assert_true(execute_build(execute_4, &m, &out));
+    assert_int_equal(execute_build(execute_4, &m, &out), EXECUTE_BUILT);
     assert_span(buf_span(&out), "\x17\x09\x00\x00\x00\x00\x01\x00\x00\x00"
                                 "\x08"
                                 "\x01"
@@ -430,7 +431,7 @@ static void test_execute_map(void **state)
                                 "\x04\xe4\x07\x01\x02");
     buf_free(&out);
     for (size_t n = 0; n < execute_4.len; n++) {
-        assert_false(execute_build((struct span){execute_4.ptr, n}, &m, &out));
+        assert_int_equal(execute_build((struct span){execute_4.ptr, n}, &m, &out), EXECUTE_MALFORMED);
         buf_free(&out);
     }
 }
@@ -446,7 +447,7 @@ static void test_execute_remembers_types(void **state)
         .id = 2, .params = 1, .out_params = 1, .types = (const unsigned char *)"\x03\x80"};
     struct buf out = BUF_INIT;
     assert_null(execute_types(without, 1));
-    assert_true(execute_build(without, &m, &out));
+    assert_int_equal(execute_build(without, &m, &out), EXECUTE_BUILT);
     assert_span(buf_span(&out), "\x17\x02\x00\x00\x00\x00\x01\x00\x00\x00"
                                 "\x00"
                                 "\x01"
@@ -454,7 +455,7 @@ static void test_execute_remembers_types(void **state)
                                 "\x07\x00\x00\x00");
     buf_reset(&out);
     m.types = NULL; /* never bound: nobody knows how long the value is */
-    assert_false(execute_build(without, &m, &out));
+    assert_int_equal(execute_build(without, &m, &out), EXECUTE_MALFORMED);
     buf_free(&out);
 }
 
@@ -470,7 +471,7 @@ static void test_execute_long_data(void **state)
     struct execute_map m = {
         .id = 2, .params = 2, .out_params = 3, .map = map, .longs = (const unsigned char *)"\x01"};
     struct buf out = BUF_INIT;
-    assert_true(execute_build(p, &m, &out));
+    assert_int_equal(execute_build(p, &m, &out), EXECUTE_BUILT);
     assert_span(buf_span(&out), "\x17\x02\x00\x00\x00\x00\x01\x00\x00\x00"
                                 "\x00"
                                 "\x01"
@@ -493,7 +494,7 @@ static void test_bulk(void **state)
     struct execute_map m = {.id = 3, .params = 2, .out_params = 3, .map = map};
     struct buf out = BUF_INIT;
     assert_non_null(bulk_types(p, 2));
-    assert_true(bulk_build(p, &m, &out));
+    assert_int_equal(bulk_build(p, &m, &out), EXECUTE_BUILT);
     assert_span(buf_span(&out), "\xfa\x03\x00\x00\x00\x80\x00"
                                 "\xfd\x00\x03\x00\xfd\x00"
                                 "\x00\x01"
@@ -509,12 +510,79 @@ static void test_bulk(void **state)
     m = (struct execute_map){
         .id = 3, .params = 2, .out_params = 2, .types = (const unsigned char *)"\x03\x00\xfd\x00"};
     assert_null(bulk_types(untyped, 2));
-    assert_true(bulk_build(untyped, &m, &out));
+    assert_int_equal(bulk_build(untyped, &m, &out), EXECUTE_BUILT);
     assert_span(buf_span(&out), "\xfa\x03\x00\x00\x00\xc0\x00"
                                 "\x03\x00\xfd\x00"
                                 "\x00\x01\x00\x00\x00"
                                 "\x01");
     buf_free(&out);
+}
+
+/* One parameter, sent as it came and then repeated into a column that has a need. */
+static void test_repeated_values(void **state)
+{
+    (void)state;
+    const uint32_t whole = MAP_WHOLE;
+    static const unsigned char time_of_day[] = "\x0c\x00\x00\x00\x00\x00\x01\x02\x03\x40\x42\x0f\x00";
+    static const unsigned char whole_second[] = "\x08\x00\x00\x00\x00\x00\x01\x02\x03";
+    static const unsigned char moment[] = "\x0b\xe4\x07\x01\x02\x01\x02\x03\x01\x00\x00\x00";
+    const struct {
+        unsigned char type;
+        double number; /* types 4 and 5 */
+        const unsigned char *bytes;
+        size_t len;
+        uint32_t need;
+        enum execute_outcome outcome;
+        double repeated;
+    } cases[] = {
+        {5, 2.5, NULL, 0, whole, EXECUTE_BUILT, 2},
+        {5, 3.5, NULL, 0, whole, EXECUTE_BUILT, 4},
+        {5, -0.5, NULL, 0, whole, EXECUTE_BUILT, 0},
+        {5, 1e300, NULL, 0, whole, EXECUTE_BUILT, 1e300},
+        {4, 2.5, NULL, 0, whole, EXECUTE_BUILT, 2},
+        {5, 2.5, NULL, 0, 0, EXECUTE_BUILT, 2.5},
+        {5, 2.5, NULL, 0, 3, EXECUTE_BUILT, 2.5},
+        {5, 2.5, NULL, 0, 2, EXECUTE_INEXACT, 0},
+        {5, -2.5, NULL, 0, 3, EXECUTE_INEXACT, 0},
+        {5, 12345, NULL, 0, 5, EXECUTE_BUILT, 12345},
+        {5, 123456, NULL, 0, 5, EXECUTE_INEXACT, 0},
+        {5, 0.1, NULL, 0, 3, EXECUTE_BUILT, 0.1},
+        {4, 0.1f, NULL, 0, 8, EXECUTE_INEXACT, 0}, /* 0.10000000149011612 as the server sees it */
+        {5, 1e-7, NULL, 0, 9, EXECUTE_BUILT, 1e-7},
+        {5, 1e-7, NULL, 0, 8, EXECUTE_INEXACT, 0},
+        {5, 1e-20, NULL, 0, 31, EXECUTE_INEXACT, 0},
+        {5, 1e20, NULL, 0, 31, EXECUTE_INEXACT, 0},
+        {5, (double)NAN, NULL, 0, 31, EXECUTE_INEXACT, 0},
+        {5, 0, NULL, 0, 1, EXECUTE_BUILT, 0},
+        {11, 0, time_of_day, 13, whole, EXECUTE_INEXACT, 0},
+        {11, 0, time_of_day, 13, 5, EXECUTE_BUILT, 0},
+        {11, 0, whole_second, 9, whole, EXECUTE_BUILT, 0},
+        {12, 0, moment, 12, whole, EXECUTE_INEXACT, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buf in = BUF_INIT, out = BUF_INIT;
+        const uint32_t map[] = {0, cases[i].need << 16};
+        struct execute_map m = {.id = 3, .params = 1, .out_params = 2, .map = map};
+        float single = (float)cases[i].number;
+        size_t size = cases[i].bytes ? cases[i].len : cases[i].type == 4 ? sizeof single : sizeof(double);
+        buf_add(&in, "\x17\x01\x00\x00\x00\x00\x01\x00\x00\x00\x00\x01", 12);
+        buf_add(&in, (const char[]){(char)cases[i].type, 0}, 2);
+        buf_add(&in,
+                cases[i].bytes       ? (const void *)cases[i].bytes
+                : cases[i].type == 4 ? (const void *)&single
+                                     : (const void *)&cases[i].number,
+                size);
+        assert_int_equal(execute_build(buf_span(&in), &m, &out), cases[i].outcome);
+        if (cases[i].outcome == EXECUTE_BUILT && !cases[i].bytes) {
+            const char *last = buf_ptr(&out) + buf_len(&out) - size;
+            double number;
+            memcpy(cases[i].type == 4 ? (void *)&single : (void *)&number, last, size);
+            assert_true((cases[i].type == 4 ? (double)single : number) == cases[i].repeated);
+            assert_memory_equal(last - size, buf_ptr(&in) + buf_len(&in) - size, size);
+        }
+        buf_free(&in);
+        buf_free(&out);
+    }
 }
 
 int main(void)
@@ -537,6 +605,7 @@ int main(void)
         cmocka_unit_test(test_execute_remembers_types),
         cmocka_unit_test(test_execute_long_data),
         cmocka_unit_test(test_bulk),
+        cmocka_unit_test(test_repeated_values),
     };
     return cmocka_run_group_tests_name("protocol", tests, NULL, NULL);
 }

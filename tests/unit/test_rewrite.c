@@ -93,7 +93,7 @@ static void test_parameters(void **state)
         "UPDATE t JOIN s ON s.id = t.id SET t.x = ?, t.a = ? WHERE s.v IN (?, '?')",
         "UPDATE t JOIN s ON s.id = t.id SET t.x = ?, t.`n` = (0 - LEAST(GREATEST(CAST(? AS DECIMAL(65,0)), "
         "-2147483648), 2147483647)), t.a = ? WHERE s.v IN (?, '?')");
-    static const uint32_t map[] = {0, 1, 1, 2};
+    const uint32_t map[] = {0, MAP_WHOLE << 16 | 1, 1, 2};
     assert_int_equal(f->result.param_count, 3);
     assert_int_equal(f->result.out_param_count, 4);
     assert_memory_equal(f->result.param_map, map, sizeof map);
@@ -365,11 +365,13 @@ static void test_names_of_before(void **state)
     f->session.find_prepared = find_one;
     f->session.find_in = &one;
     f->session.database = SPAN("other");
-    expect("EXECUTE ONE USING @a, 'b'", "EXECUTE ONE USING @a, @a, 'b'");
+    expect("EXECUTE ONE USING '2', 'b'", "EXECUTE ONE USING '2', '2', 'b'");
     assert_true(f->result.touches && f->result.named[0].earlier);
     assert_true(span_eq(f->result.named[0].text, one.text) && !span_eq(f->result.named[0].sent, one.text));
-    expect("EXECUTE one USING @a, RAND()", "EXECUTE one USING @a, @a, RAND()");
+    expect("EXECUTE one USING 2.5, RAND()", "EXECUTE one USING 2.5, 2.5, RAND()");
     expect("EXECUTE one USING UUID(), 1", "!a value of USING would have to be computed twice");
+    expect("EXECUTE one USING @a, 1", "!a value of USING must be repeated, and its type is not known");
+    expect("EXECUTE one USING 2.5e0, 1", "!a value of USING must be repeated, and its type is not known");
     expect("EXECUTE one USING 1", NULL);                /* too few, for either text */
     expect("EXECUTE one USING 1, 2, 3", "EXECUTE one"); /* too many, and just as many as the new text has */
     expect("EXECUTE two USING 1", NULL);

@@ -22,6 +22,8 @@ enum { MAX_ARGS = 64, MAX_STATEMENTS = 2000, NAME_SIZE = 32 };
 struct parameter {
     long long integer;
     double real;
+    float single;
+    MYSQL_TIME time;
     char *text;
     unsigned long length;
     my_bool is_null;
@@ -318,8 +320,22 @@ static void do_prepare(char **args, int count)
     }
 }
 
-/* "int:5", "uint:5", "double:1.5", "str:text", "blob:text", "null:" (of no type), "nullint:", "long:" (the
- * value was sent as long data) */
+/* "2020-01-02", "2020-01-02 03:04:05.000006" or "03:04:05.000006", by what the type is. */
+static void set_time(MYSQL_TIME *t, enum enum_field_types type, const char *value)
+{
+    *t = (MYSQL_TIME){.time_type = type == MYSQL_TYPE_DATE   ? MYSQL_TIMESTAMP_DATE
+                                   : type == MYSQL_TYPE_TIME ? MYSQL_TIMESTAMP_TIME
+                                                             : MYSQL_TIMESTAMP_DATETIME};
+    const char *clock = strchr(value, ' ');
+    if (type != MYSQL_TYPE_TIME)
+        sscanf(value, "%u-%u-%u", &t->year, &t->month, &t->day);
+    clock = type == MYSQL_TYPE_TIME ? value : clock;
+    if (clock && type != MYSQL_TYPE_DATE)
+        sscanf(clock, "%u:%u:%u.%6lu", &t->hour, &t->minute, &t->second, &t->second_part);
+}
+
+/* "int:5", "uint:5", "double:1.5", "float:1.5", "decimal:1.5", "str:text", "blob:text", "null:" (of no type),
+ * "nullint:", "long:" (the value was sent as long data), "date:2020-01-02", "datetime:…", "time:…" */
 static void set_parameter(MYSQL_BIND *bind, struct parameter *p, const char *argument)
 {
     const char *colon = strchr(argument, ':');
@@ -339,13 +355,26 @@ static void set_parameter(MYSQL_BIND *bind, struct parameter *p, const char *arg
         p->real = strtod(value, NULL);
         bind->buffer_type = MYSQL_TYPE_DOUBLE;
         bind->buffer = &p->real;
+    } else if (strncmp(argument, "float", length) == 0) {
+        p->single = strtof(value, NULL);
+        bind->buffer_type = MYSQL_TYPE_FLOAT;
+        bind->buffer = &p->single;
+    } else if (strncmp(argument, "date", length) == 0 || strncmp(argument, "datetime", length) == 0 ||
+               strncmp(argument, "time", length) == 0) {
+        bind->buffer_type = length == 8        ? MYSQL_TYPE_DATETIME
+                            : *argument == 'd' ? MYSQL_TYPE_DATE
+                                               : MYSQL_TYPE_TIME;
+        set_time(&p->time, bind->buffer_type, value);
+        bind->buffer = &p->time;
     } else if (strncmp(argument, "null", length) == 0 || strncmp(argument, "nullint", length) == 0) {
         p->is_null = 1;
         bind->buffer_type = length == 4 ? MYSQL_TYPE_NULL : MYSQL_TYPE_LONGLONG;
         bind->buffer = &p->integer;
     } else {
         bool is_blob = strncmp(argument, "blob", length) == 0 || strncmp(argument, "long", length) == 0;
-        bind->buffer_type = is_blob ? MYSQL_TYPE_BLOB : MYSQL_TYPE_STRING;
+        bind->buffer_type = is_blob                                     ? MYSQL_TYPE_BLOB
+                            : strncmp(argument, "decimal", length) == 0 ? MYSQL_TYPE_NEWDECIMAL
+                                                                        : MYSQL_TYPE_STRING;
         free(p->text);
         p->text = strdup(value);
         if (!p->text)
