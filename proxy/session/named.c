@@ -135,6 +135,7 @@ static struct named_change *change_of(struct session *s, const struct rewrite_na
     c->st = op->text.ptr ? statement_new(op->text, op->sent) : calloc(1, sizeof *c->st);
     if (c->st) {
         c->st->touches = op->touches;
+        c->st->serial = generation_serial(s->pin);
         if (set_name(c->st, op->name) && statement_context(s, c->st, op->database))
             return c;
     }
@@ -298,11 +299,20 @@ static void ask_value(struct session *s, struct span e)
 
 /* ---- before a text is sent ---- */
 
+/* MySQL prepares a statement anew by itself when its tables have changed, and reads the text under the modes
+ * of that moment. */
+static bool read_otherwise(const struct session *s, const struct statement *st)
+{
+    return !s->mariadb && st->serial != generation_serial(s->pin) && statement_modes_differ(s, st);
+}
+
 /* What the server must have under a name before the text comes; a null pointer: what it has will do. */
-static struct span must_have(const struct statement *st, const struct rewrite_named *op)
+static struct span must_have(const struct session *s, const struct statement *st,
+                             const struct rewrite_named *op)
 {
     struct span nothing = {NULL, 0};
-    if (op->kind == NAMED_EXECUTE && op->earlier && (st->lost || !span_eq(st->sent, op->sent)))
+    if (op->kind == NAMED_EXECUTE && op->earlier &&
+        (st->lost || !span_eq(st->sent, op->sent) || read_otherwise(s, st)))
         return op->sent;
     /* What could not be prepared anew is not there any more, but the client does not know. */
     if (op->kind == NAMED_DEALLOCATE && st->lost)
@@ -320,7 +330,7 @@ bool named_ready(struct session *s, const struct rewrite_result *r)
         struct statement *st = find(s, r->named[i].name);
         struct span sent = {NULL, 0};
         if (st && st->text.ptr)
-            sent = must_have(st, &r->named[i]);
+            sent = must_have(s, st, &r->named[i]);
         if (!sent.ptr)
             continue;
         if (!s->asked && !(s->modes_known && s->charset_known && s->database_known))

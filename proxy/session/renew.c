@@ -236,8 +236,7 @@ static void next_step(struct session *s)
     finish(s);
 }
 
-/* Whether the session has another sql_mode or character set than the statement was prepared under. */
-static bool modes_differ(const struct session *s, const struct statement *st)
+bool statement_modes_differ(const struct session *s, const struct statement *st)
 {
     return st->sql_mode && s->sql_mode && s->charset && s->collation &&
            (strcmp(st->sql_mode, s->sql_mode) != 0 || strcmp(st->charset, s->charset) != 0 ||
@@ -255,7 +254,7 @@ static bool begin(struct session *s, struct statement *st, struct statement *fre
     s->renewal = r;
     r->st = st;
     r->fresh = fresh;
-    if (modes_differ(s, st)) {
+    if (statement_modes_differ(s, st)) {
         r->modes = true;
         r->sql_mode = strdup(s->sql_mode);
         r->charset = strdup(s->charset);
@@ -279,8 +278,10 @@ static bool begin(struct session *s, struct statement *st, struct statement *fre
 void statement_renew_named(struct session *s, struct statement *st, struct span sent)
 {
     struct statement *fresh = statement_new(st->text, sent);
-    if (fresh)
+    if (fresh) {
         fresh->touches = st->touches;
+        fresh->serial = generation_serial(s->pin);
+    }
     if (!fresh || !begin(s, st, fresh))
         session_fail(s, "out of memory");
 }
@@ -300,6 +301,9 @@ static void refresh(struct statement *st, struct statement *fresh)
     changes_free(&st->changes);
     st->changes = fresh->changes;
     fresh->changes = (struct changes){0};
+    shown_free(&st->shown);
+    st->shown = fresh->shown;
+    fresh->shown = (struct shown){NULL, 0};
     free(st->counts);
     st->counts = fresh->counts;
     st->count_count = fresh->count_count;
@@ -320,7 +324,7 @@ enum renew statement_renew(struct session *s, struct statement *st, struct rewri
     /* When a table has changed the server prepares by itself, MySQL under the modes of that moment: there the
      * text goes anew under its own. */
     bool same = fresh && !st->lost && span_eq(fresh->sent, st->sent);
-    if (same && (s->mariadb || !modes_differ(s, st))) {
+    if (same && (s->mariadb || !statement_modes_differ(s, st))) {
         refresh(st, fresh);
         return RENEW_READY;
     }

@@ -24,6 +24,7 @@ struct statement {
     uint16_t out_params;      /* of the backend's statement */
     uint64_t serial;          /* generation_serial() that `sent` was made under */
     struct changes changes;   /* by each execution */
+    struct shown shown;       /* how its result's columns are described */
     bool touches;             /* names a migrated table */
     bool types_sent;          /* the backend's statement has been told the types */
     bool lost;                /* the backend cannot use its statement any more: prepare it anew in any case */
@@ -86,6 +87,9 @@ enum renew statement_renew(struct session *s, struct statement *st, struct rewri
 /* Prepares a statement with a name anew, with the text `sent`. As RENEW_WAIT; s->named.failed tells of a
  * failure. */
 void statement_renew_named(struct session *s, struct statement *st, struct span sent);
+
+/* Whether the session has another sql_mode or character set than the statement was prepared under. */
+bool statement_modes_differ(const struct session *s, const struct statement *st);
 
 /* Whether statement_renew() has something to do. */
 bool statement_stale(struct session *s, const struct statement *st);
