@@ -16,7 +16,7 @@ import pytest
 from harness import Server, shop, wait_until
 from harness.wire import Wire
 
-pytestmark = pytest.mark.only("mariadb", reason="the server must take PROXY headers, and tell what it was told")
+TRUSTING = pytest.mark.only("mariadb", reason="MySQL's server takes no PROXY headers, so it cannot tell what it was told")
 
 PIDFD_GETFD = 438
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
@@ -83,6 +83,7 @@ HEADERS = [
 ]
 
 
+@TRUSTING
 @pytest.mark.parametrize("send", ["v1", "v2"])
 @pytest.mark.parametrize("header, host", HEADERS)
 def test_the_servers_process_list_has_the_clients_address(trusting, proxy, send, header, host):
@@ -97,6 +98,7 @@ def test_the_servers_process_list_has_the_clients_address(trusting, proxy, send,
             if "db8" in host else host]
 
 
+@TRUSTING
 @pytest.mark.parametrize("send", ["v1", "v2"])
 def test_without_a_header_the_server_is_told_who_connected(trusting, proxy, send):
     one = proxy(backend=f"127.0.0.1:{trusting.port}", settings={"backend_proxy_protocol": send})
@@ -108,6 +110,7 @@ def test_without_a_header_the_server_is_told_who_connected(trusting, proxy, send
         assert wire.host().startswith(("127.0.0.1:", "localhost"))
 
 
+@TRUSTING
 @pytest.mark.parametrize("header", [b"PROXY UNKNOWN\r\n", v2(0x20, 0, b""), v2(0x20, 0x11, b"\xff" * 12),
                                     v2(0x21, 0x31, b"/a".ljust(216, b"\0"))])
 def test_a_header_that_names_nobody_leaves_the_peer(trusting, proxy, header):
@@ -162,7 +165,8 @@ def test_a_forwarded_client_is_not_who_runs_the_balancer(proxy):
     """The balancer may run as the proxy's own user and come over its Unix socket; whom it forwards is somebody else."""
     me = getpass.getuser()
     with Server() as own:
-        own.query(f"CREATE OR REPLACE USER '{me}'@'localhost' IDENTIFIED VIA unix_socket")
+        if not own.socket_account(me):
+            pytest.skip("the server's chroot has no user but root")
         one = proxy(backend=f"unix:{own.socket}", settings={"proxy_protocol_networks": "unix",
                                                             "proxy_protocol_header": "optional"})
         for header, number in ((HEADERS[0][0], 1045), (b"PROXY UNKNOWN\r\n", 1045), (None, None)):
@@ -178,6 +182,7 @@ def test_a_header_that_does_not_come(proxy):
     one.wait_log("PROXY header did not come in time")
 
 
+@TRUSTING
 def test_an_optional_header(trusting, proxy):
     one = proxy(backend=f"127.0.0.1:{trusting.port}",
                 settings={"proxy_protocol_networks": "127.0.0.1", "proxy_protocol_header": "optional",
@@ -227,9 +232,9 @@ def test_a_client_that_does_not_log_in_is_cut_off_without_a_word(proxy, sent):
 
 
 def test_a_client_that_has_logged_in_is_not(proxy):
-    one = proxy(settings={"handshake_timeout": 100})
+    one = proxy(settings={"handshake_timeout": 1000})  # what a login takes that asks for a key, on a busy machine
     with one.connect() as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT SLEEP(0.5)")  # the time that it must outlive
+        cursor.execute("SELECT SLEEP(1.5)")  # the time that it must outlive
         assert cursor.fetchone() == (0,)
 
 
@@ -304,8 +309,10 @@ def test_socket_options_are_set(proxy):
 
 # ---- the server ends it ----
 
-@pytest.mark.parametrize("end", ["SET SESSION wait_timeout = 1", "SET SESSION idle_transaction_timeout = 1; BEGIN",
-                                 "KILL"])
+@pytest.mark.parametrize("end", [
+    "SET SESSION wait_timeout = 1", "KILL",
+    pytest.param("SET SESSION idle_transaction_timeout = 1; BEGIN",
+                 marks=pytest.mark.only("mariadb", reason="MySQL has no idle_transaction_timeout"))])
 def test_what_the_server_says_when_it_ends_a_connection(server, proxy, end):
     def last_words(port):
         with Wire(port) as wire:

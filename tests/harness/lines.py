@@ -60,11 +60,13 @@ class Line(NamedTuple):
         return self._inside([program, "--no-defaults", f"--user={self._user()}", *self._plugins(),
                                         *[f"--{option}" for option in options]])
 
+    def tool(self, command):
+        """The command, a program of the server's own packages: mariadb-dump and its like, or mysqlbinlog."""
+        return self._inside(command)
+
     def _plugins(self):
-        if self.family == "mysql":
-            return []
         if self.chrooted:
-            return ["--plugin-load-add=auth_ed25519.so"]
+            return [f"--plugin-load-add={'auth_socket' if self.family == 'mysql' else 'auth_ed25519'}.so"]
         for directory in PLUGIN_DIRECTORIES:
             if os.path.exists(f"{directory}/auth_ed25519.so"):
                 return [f"--plugin-dir={directory}", "--plugin-load-add=auth_ed25519.so"]

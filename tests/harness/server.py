@@ -89,6 +89,16 @@ class Server(Process):
             self.query(f"CREATE USER '{user}'@'%' IDENTIFIED BY '{password}'")
             self.query(f"GRANT ALL ON *.* TO '{user}'@'%'")
 
+    def socket_account(self, user):
+        """Makes the account `user`@localhost belong to the machine's user of that name, without a password: to whoever
+        is at the other end of the server's Unix socket. False where the server, in a chroot, has no such user."""
+        if self.line.chrooted and user != "root":
+            return False
+        plugin = "auth_socket" if self.family == "mysql" else "unix_socket"
+        self.query(f"CREATE USER IF NOT EXISTS '{user}'@'localhost'")
+        self.query(f"ALTER USER '{user}'@'localhost' IDENTIFIED WITH {plugin}")
+        return True
+
     def connect(self, **options):
         """A direct connection as the application: TCP, autocommit."""
         return pymysql.connect(**{"host": "127.0.0.1", "port": self.port, "user": APP_USER,
