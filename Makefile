@@ -105,10 +105,10 @@ demo: ## a live migration under load, told as a timeline (KEEP=1 leaves it runni
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all
 	@exec $(PYTHON) tests/demo/demo.py $(if $(KEEP),--keep)
 
-bench: ## against direct and HAProxy (QUICK=1: a few minutes; RECORD=1: writes docs/performance.md)
+bench: ## against direct and HAProxy: 25 minutes (GOALS=1: what the goals need, 12; QUICK=1: a few; RECORD=1: writes docs/performance.md)
 	@tests/tools/deps.sh bench
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all
-	@exec $(PYTHON) tests/bench/bench.py $(if $(QUICK),--quick) $(if $(RECORD),--record)
+	@CROSSFADE_BUILD=$(B) $(PYTHON) tests/bench/bench.py $(if $(GOALS),--goals) $(if $(QUICK),--quick) $(if $(RECORD),--record)
 
 soak: ## connections opened and closed for five minutes while others idle (MINUTES=5 RATE=10000 IDLE=5000)
 	@tests/tools/deps.sh demo

@@ -1,8 +1,12 @@
 """What a relay costs where little is asked and much is moved: an INSERT of 20 MiB that is dual-written, and a result of
-100 MB. CPU of the proxy, in milliseconds a MiB that the client sends or receives."""
+100 MB. CPU of the proxy, in milliseconds a MiB that the client sends or receives, and the memory that it takes for
+that, in MiB."""
 
+import pathlib
 import random
+import re
 import struct
+import time
 
 from harness import Migration
 
@@ -31,28 +35,48 @@ def insert_text():
     return "INSERT INTO orders (id, user_id, amount, note) VALUES " + ",".join(rows)
 
 
-def insert(connection, cpu):
-    """Milliseconds of the proxy's CPU a MiB of an INSERT, which is rolled back."""
+class Peak:
+    """What a process's resident memory grows by, at most, from here on."""
+
+    def __init__(self, process):
+        self.proc = pathlib.Path(f"/proc/{process.pid}")
+        (self.proc / "clear_refs").write_text("5")
+        self.before = self._kib("VmRSS")
+
+    def _kib(self, name):
+        return int(re.search(rf"{name}:\s+(\d+)", (self.proc / "status").read_text())[1])
+
+    def mib(self):
+        return max(0, self._kib("VmHWM") - self.before) / 1024
+
+
+def insert(connection, proxy, cpu):
+    """Of an INSERT, which is rolled back."""
     text = insert_text()
     with connection.cursor() as cursor:
         cursor.execute("SELECT COUNT(*) FROM orders")  # the proxy knows the session's modes from here on
         cursor.execute("BEGIN")
-        before = cpu()
+        peak, before = Peak(proxy), cpu()
         cursor.execute(text)
         used = cpu() - before
         cursor.execute("ROLLBACK")
-    return used / 1000 / (len(text) / (1 << 20))
+    return {"cpu": used / 1000 / (len(text) / (1 << 20)), "memory": peak.mib()}
 
 
-def result(connection, cpu):
-    """The same of a result, which is read as bytes: the client's own parsing would be most of the time."""
+def result(connection, proxy, cpu):
+    """Of a result, which is read as bytes: the client's own parsing would be most of the time. It begins to read late,
+    so that what is to wait in the proxy's memory does wait there."""
     query = b"\x03SELECT id, t FROM wide"
     sock = connection._sock  # pylint: disable=protected-access
-    before = cpu()
+    peak, before = Peak(proxy), cpu()
     sock.sendall(struct.pack("<I", len(query)) + query)
+    time.sleep(0.2)
     taken, room = 0, memoryview(bytearray(1 << 20))
     while taken < RESULT_ROWS * ROW_BYTES:
         taken += sock.recv_into(room)
     used = cpu() - before
     connection._force_close()  # pylint: disable=protected-access
-    return used / 1000 / (taken / (1 << 20))
+    return {"cpu": used / 1000 / (taken / (1 << 20)), "memory": peak.mib()}
+
+
+WORK = {"INSERT of 20 MiB, dual-written": insert, "result of 100 MB": result}
