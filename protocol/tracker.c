@@ -257,6 +257,15 @@ static enum track_event on_data(struct tracker *t)
     return TRACK_PACKET;
 }
 
+static enum track_event count_definition(struct tracker *t);
+
+static enum track_event on_definition(struct tracker *t)
+{
+    t->kind = KIND_DEFINITION;
+    t->definition = t->columns - (uint32_t)t->count;
+    return count_definition(t);
+}
+
 /* A whole packet that decides something. */
 static enum track_event on_packet(struct tracker *t, struct span p)
 {
@@ -270,6 +279,9 @@ static enum track_event on_packet(struct tracker *t, struct span p)
         return on_eof(t, p);
     case STEP_ROWS:
         return on_rows_end(t, p);
+    case STEP_DEFS:
+    case STEP_COLUMNS:
+        return on_definition(t);
     case STEP_PREPARED:
         return on_prepared(t, p);
     case STEP_OK:
@@ -291,8 +303,9 @@ static bool passes(const struct tracker *t, uint32_t n, unsigned char first)
 {
     switch ((enum step)t->step) {
     case STEP_DEFS:
-    case STEP_PARAMS:
     case STEP_COLUMNS:
+        return !t->definitions;
+    case STEP_PARAMS:
         return true;
     case STEP_ROWS:
         if (n == 0 || first == 0xff)

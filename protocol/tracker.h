@@ -44,32 +44,35 @@ enum track_kind {
     KIND_OK, /* also the OK that ends rows under CLIENT_DEPRECATE_EOF */
     KIND_ERR,
     KIND_EOF,
-    KIND_INFILE,   /* the server asks the client for a file */
-    KIND_COLUMNS,  /* a column count */
-    KIND_PREPARED, /* PREPARE_OK */
-    KIND_PROGRESS, /* a progress report */
-    KIND_DATA,     /* another packet: of an authentication, COM_STATISTICS, whole mode */
+    KIND_INFILE,     /* the server asks the client for a file */
+    KIND_COLUMNS,    /* a column count */
+    KIND_PREPARED,   /* PREPARE_OK */
+    KIND_PROGRESS,   /* a progress report */
+    KIND_DATA,       /* another packet: of an authentication, COM_STATISTICS, whole mode */
+    KIND_DEFINITION, /* of a result's column, where they are wanted */
 };
 
 struct tracker {
     uint64_t capabilities; /* of the connection */
     uint8_t step;          /* where it stands; enum step in tracker.c */
     uint8_t answer;
-    bool whole;     /* every packet is a deciding one (for who must see definitions) */
-    bool joined;    /* the packet before had the full length: the next one goes on with it */
-    uint32_t left;  /* bytes that pass before the next header */
-    uint64_t count; /* definitions still to come */
+    bool whole;       /* every packet is a deciding one (for who must see definitions) */
+    bool definitions; /* so is every definition of a result's column */
+    bool joined;      /* the packet before had the full length: the next one goes on with it */
+    uint32_t left;    /* bytes that pass before the next header */
+    uint64_t count;   /* definitions still to come */
     uint32_t columns_after;
 
     /* Of the last deciding packet: */
     enum track_kind kind;
-    uint16_t status;  /* OK, EOF: status flags; also kept from the last that had any */
-    uint16_t error;   /* ERR: its code */
-    uint32_t stmt_id; /* PREPARE_OK */
-    uint32_t columns; /* PREPARE_OK, column count */
-    uint16_t params;  /* PREPARE_OK */
-    bool rows_began;  /* a result set has begun in this answer */
-    uint32_t results; /* that have ended, and others followed */
+    uint16_t status;     /* OK, EOF: status flags; also kept from the last that had any */
+    uint16_t error;      /* ERR: its code */
+    uint32_t stmt_id;    /* PREPARE_OK */
+    uint32_t columns;    /* PREPARE_OK, column count */
+    uint32_t definition; /* DEFINITION: the column's place, from 0 */
+    uint16_t params;     /* PREPARE_OK */
+    bool rows_began;     /* a result set has begun in this answer */
+    uint32_t results;    /* that have ended, and others followed */
 };
 
 /* Before the first byte of an answer. */

@@ -1,4 +1,5 @@
-/* Two queries, for columns and for views; what each column is, is told from COLUMN_TYPE, EXTRA and
+/* Two queries, for columns and for views, and a PREPARE for each migrated table, by which the server
+ * describes its columns as a result would; what each column is, is told from COLUMN_TYPE, EXTRA and
  * COLUMN_DEFAULT, which the server lines spell differently. */
 #include "proxy/migration/catalog_load.h"
 
@@ -161,6 +162,74 @@ static struct catalog *build(const struct db *d, struct db_result *columns, cons
     return NULL;
 }
 
+/* ---- how results describe the columns ---- */
+
+struct describing {
+    struct catalog *catalog;
+    const struct catalog_table *table;
+};
+
+static void describe_column(void *arg, size_t at, const struct column_facts *facts)
+{
+    const struct describing *g = arg;
+    if (at < g->table->column_count)
+        catalog_describe(g->catalog, g->table->db, g->table->name, g->table->columns[at].name, facts);
+}
+
+/* What the server tells of a migrated table's columns in a result, invisible ones too. Without it, results
+ * that come from the new columns describe those; so a failure is none of the catalog's. */
+static void describe_table(struct db *d, struct catalog *catalog, const struct config_migration *m)
+{
+    struct describing g = {catalog, catalog_find(catalog, span_of(m->db), span_of(m->table))};
+    struct buf b = BUF_INIT;
+    if (!g.table || g.table->is_view)
+        return;
+    for (size_t i = 0; i < g.table->column_count; i++) {
+        buf_add_str(&b, i ? ", " : "SELECT ");
+        sql_name(&b, g.table->columns[i].name);
+    }
+    buf_add_str(&b, " FROM ");
+    sql_name(&b, g.table->db);
+    buf_add_str(&b, ".");
+    sql_name(&b, g.table->name);
+    if (!buf_failed(&b))
+        (void)db_describe(d, buf_span(&b), describe_column, &g);
+    buf_free(&b);
+}
+
+static void load_widths(struct db *d, struct catalog *catalog)
+{
+    /* Since 10.10 MariaDB has collations of several character sets, with a number for each. */
+    bool applicable = db_server(d)->mariadb && db_server(d)->version >= 101000;
+    struct db_result r;
+    if (!db_queryf(
+            d, &r,
+            "SELECT c.id, s.maxlen FROM information_schema.%s c JOIN information_schema.character_sets s"
+            " ON s.character_set_name = c.character_set_name WHERE c.id IS NOT NULL",
+            applicable ? "collation_character_set_applicability" : "collations"))
+        return;
+    for (const db_field *f; (f = db_next(&r));)
+        catalog_set_width(catalog, (uint32_t)db_u64(f[0]), (uint8_t)db_u64(f[1]));
+    db_end(&r);
+}
+
+static bool described_before(const struct config *c, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (!strcmp(c->migrations[k].db, c->migrations[i].db) &&
+            !strcmp(c->migrations[k].table, c->migrations[i].table))
+            return true;
+    return false;
+}
+
+static void describe_tables(struct db *d, struct catalog *catalog, const struct config *c)
+{
+    load_widths(d, catalog);
+    for (size_t i = 0; i < c->migration_count; i++)
+        if (!described_before(c, i))
+            describe_table(d, catalog, &c->migrations[i]);
+}
+
 struct catalog *catalog_load(struct db *d, const struct config *c, char *error, size_t error_size)
 {
     struct views views;
@@ -179,6 +248,8 @@ struct catalog *catalog_load(struct db *d, const struct config *c, char *error, 
         snprintf(error, error_size, "reading the catalog: %s", db_error(d));
     else if (!(catalog = build(d, &columns, &views)))
         snprintf(error, error_size, "reading the catalog: out of memory");
+    else
+        describe_tables(d, catalog, c);
     db_end(&columns);
     end_views(&views);
     return catalog;

@@ -310,6 +310,68 @@ void db_end(struct db_result *r)
     *r = (struct db_result){0};
 }
 
+/* ---- descriptions ----------------------------------------------------------------------------------- */
+
+#define CLIENT_WIDTH  4     /* bytes of a character of the connection's character set, utf8mb4 */
+#define NUM_OF_CLIENT 32768 /* a flag that libmariadb adds itself */
+
+/* MariaDB's extended metadata as the server packs them: a byte for the kind, a length, a text. */
+static void add_extended(struct buf *out, const MYSQL_FIELD *f)
+{
+    static const enum mariadb_field_attr_t kinds[] = {MARIADB_FIELD_ATTR_DATA_TYPE_NAME,
+                                                      MARIADB_FIELD_ATTR_FORMAT_NAME};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        MARIADB_CONST_STRING text = {NULL, 0};
+        if (mariadb_field_attr(&text, f, kinds[i]) || text.length == 0 || text.length > 250)
+            continue;
+        buf_add_byte(out, (unsigned char)kinds[i]);
+        buf_add_byte(out, (unsigned char)text.length);
+        buf_add(out, text.str, text.length);
+    }
+}
+
+static struct column_facts facts_of(const MYSQL_FIELD *f, struct buf *extended)
+{
+    struct column_facts facts = {
+        .known = true,
+        .text = f->charsetnr != 63,
+        .length = f->length > UINT32_MAX ? UINT32_MAX : (uint32_t)f->length,
+        .flags = (uint16_t)(f->flags & ~(unsigned)NUM_OF_CLIENT),
+        .type = (uint8_t)f->type,
+        .decimals = (uint8_t)f->decimals,
+    };
+    if (facts.text && facts.length != UINT32_MAX)
+        facts.length /= CLIENT_WIDTH;
+    buf_reset(extended);
+    add_extended(extended, f);
+    facts.extended = buf_failed(extended) ? SPAN("") : buf_span(extended);
+    return facts;
+}
+
+bool db_describe(struct db *d, struct span sql,
+                 void (*column)(void *arg, size_t at, const struct column_facts *facts), void *arg)
+{
+    MYSQL_STMT *st = mysql_stmt_init(d->mysql);
+    if (!st)
+        return note_own_error(d, "out of memory");
+    MYSQL_RES *r = mysql_stmt_prepare(st, sql.ptr, sql.len) ? NULL : mysql_stmt_result_metadata(st);
+    bool ok = r != NULL;
+    if (!ok) {
+        d->failed_errno = mysql_stmt_errno(st) ? mysql_stmt_errno(st) : CODE_OWN;
+        snprintf(d->failed_error, sizeof(d->failed_error), "%s", mysql_stmt_error(st));
+    }
+    struct buf extended = BUF_INIT;
+    for (unsigned i = 0; r && i < mysql_num_fields(r); i++) {
+        struct column_facts facts = facts_of(mysql_fetch_field_direct(r, i), &extended);
+        column(arg, i, &facts);
+    }
+    buf_free(&extended);
+    if (r)
+        mysql_free_result(r);
+    mysql_stmt_close(st);
+    return ok;
+}
+
 uint64_t db_u64(db_field f)
 {
     uint64_t n = 0;

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "config/config.h"
-#include "protocol/buf.h"
+#include "protocol/definition.h"
 
 #define DB_SQL_MODE  "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION"
 #define DB_TIME_ZONE "+00:00"
@@ -67,6 +67,11 @@ bool db_query_buf(struct db *d, struct buf *sql, struct db_result *out);
 /* The next row's fields (out->columns of them), or NULL behind the last. */
 const db_field *db_next(struct db_result *r);
 void db_end(struct db_result *r);
+
+/* How the server describes the columns of a query, which is prepared and not run. `column` is called for
+ * each, from 0; what it is given is valid for the call. */
+bool db_describe(struct db *d, struct span sql,
+                 void (*column)(void *arg, size_t at, const struct column_facts *facts), void *arg);
 
 /* Number of a field, 0 for NULL. */
 uint64_t db_u64(db_field f);

@@ -26,6 +26,8 @@ struct catalog {
     uint32_t *slots;
     size_t slot_mask;
     struct text_block *texts;
+    uint8_t *widths; /* by a collation's number */
+    size_t width_count;
     bool fold;
     bool failed;
 };
@@ -48,6 +50,7 @@ void catalog_free(struct catalog *c)
     free(c->first_column);
     free(c->columns);
     free(c->slots);
+    free(c->widths);
     free(c);
 }
 
@@ -234,6 +237,45 @@ enum column_class column_class_of(struct span type)
     return COLUMN_OTHER;
 }
 
+void catalog_describe(struct catalog *c, struct span db, struct span table, struct span column,
+                      const struct column_facts *facts)
+{
+    const struct catalog_table *t = catalog_find(c, db, table);
+    const struct catalog_column *found = catalog_column_of(t, column);
+    if (!found)
+        return;
+    struct column_facts *to = &c->columns[found - c->columns].facts;
+    *to = *facts;
+    to->extended = copy_text(c, facts->extended);
+}
+
+void catalog_set_width(struct catalog *c, uint32_t collation, uint8_t width)
+{
+    if (collation > UINT16_MAX)
+        return;
+    if (collation >= c->width_count) {
+        size_t count = (collation / 256 + 1) * (size_t)256;
+        uint8_t *grown = realloc(c->widths, count);
+        if (!grown)
+            return;
+        memset(grown + c->width_count, 0, count - c->width_count);
+        c->widths = grown;
+        c->width_count = count;
+    }
+    c->widths[collation] = width;
+}
+
+struct charset_widths catalog_widths(const struct catalog *c)
+{
+    return c ? (struct charset_widths){c->widths, c->width_count} : (struct charset_widths){NULL, 0};
+}
+
+static bool facts_equal(const struct column_facts *a, const struct column_facts *b)
+{
+    return a->known == b->known && a->text == b->text && a->length == b->length && a->flags == b->flags &&
+           a->type == b->type && a->decimals == b->decimals && span_eq(a->extended, b->extended);
+}
+
 static bool column_equal(const struct catalog_column *a, const struct catalog_column *b)
 {
     return span_eq(a->name, b->name) && span_eq(a->type, b->type) && span_eq(a->charset, b->charset) &&
@@ -241,7 +283,7 @@ static bool column_equal(const struct catalog_column *a, const struct catalog_co
            a->invisible == b->invisible && a->generated == b->generated &&
            a->auto_increment == b->auto_increment && a->has_default == b->has_default &&
            a->default_is_expression == b->default_is_expression && a->on_update_now == b->on_update_now &&
-           span_eq(a->default_text, b->default_text);
+           span_eq(a->default_text, b->default_text) && facts_equal(&a->facts, &b->facts);
 }
 
 bool catalog_folds(const struct catalog *c)
@@ -254,7 +296,8 @@ bool catalog_equal(const struct catalog *a, const struct catalog *b)
     if (a == b)
         return true;
     if (!a || !b || a->table_count != b->table_count || a->column_count != b->column_count ||
-        a->fold != b->fold)
+        a->fold != b->fold || a->width_count != b->width_count ||
+        (a->width_count && memcmp(a->widths, b->widths, a->width_count) != 0))
         return false;
     for (size_t i = 0; i < a->table_count; i++) {
         const struct catalog_table *x = &a->tables[i];

@@ -5,7 +5,7 @@
 #ifndef PROXY_REWRITE_CATALOG_H
 #define PROXY_REWRITE_CATALOG_H
 
-#include "protocol/span.h"
+#include "protocol/definition.h"
 
 /* What a value becomes when it is stored: as far as the rewriter has to know it. */
 enum column_class {
@@ -35,6 +35,7 @@ struct catalog_column {
     bool default_is_expression; /* an expression or CURRENT_TIMESTAMP */
     bool on_update_now;         /* ON UPDATE CURRENT_TIMESTAMP */
     struct span default_text;   /* a constant default as SQL: "NULL", "12", "'x'"; empty: not known */
+    struct column_facts facts;  /* how the server describes it in a result; only of migrated tables */
 };
 
 struct catalog_table {
@@ -57,6 +58,14 @@ void catalog_add_column(struct catalog *c, const struct catalog_column *column);
  * case (lower_case_table_names is not 0). */
 bool catalog_finish(struct catalog *c, bool fold);
 void catalog_free(struct catalog *c);
+
+/* Between catalog_finish() and the first use by others: how the server describes a column (copied), and how
+ * wide a character of a collation is. What is not in the catalog is passed over. */
+void catalog_describe(struct catalog *c, struct span db, struct span table, struct span column,
+                      const struct column_facts *facts);
+void catalog_set_width(struct catalog *c, uint32_t collation, uint8_t width);
+
+struct charset_widths catalog_widths(const struct catalog *c);
 
 /* The i-th table in the order of adding; NULL behind the last. */
 const struct catalog_table *catalog_at(const struct catalog *c, size_t i);

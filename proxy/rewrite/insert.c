@@ -625,6 +625,8 @@ static void plan_returning(struct plan *p, const struct insert_plan *ip)
         else
             walk_expr(p, ip->scope, item->expr);
     }
+    if (!p->stmt->explain)
+        note_origins(p, ip->scope, ip->i->returning, NULL);
 }
 
 static void walk_value(struct insert_plan *ip, const struct expr *value)

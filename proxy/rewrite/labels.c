@@ -13,8 +13,7 @@
 
 /* ---- the select list ---- */
 
-/* An expression without what the server drops when it names a result column: (a) and +a are a. */
-static const struct expr *bare(const struct expr *e)
+const struct expr *bare(const struct expr *e)
 {
     while (e->args && (e->kind == EXPR_PAREN || (e->kind == EXPR_OP && e->op == OP_POSITIVE)))
         e = e->args;
@@ -137,8 +136,7 @@ static bool aggregates(const struct expr *e)
     return found;
 }
 
-/* Whether all rows are one group, also where there are none. */
-static bool has_one_group(const struct select *select)
+bool has_one_group(const struct select *select)
 {
     bool found = select && !select->group && select->having && aggregates(select->having);
     for (const struct select_item *item = select && !select->group ? select->items : NULL; item && !found;

@@ -156,7 +156,8 @@ static struct span select_list(struct plan *p, const struct source *s)
     return builder_done(&b).text;
 }
 
-/* What is left of the table for those who name its columns. */
+/* What is left of the table for those who name its columns. How the server describes those that stay what
+ * they are, it will tell itself. */
 static const struct catalog_table *shown_table(struct plan *p, const struct source *s)
 {
     struct catalog_table *t = arena_new_of(p->arena, struct catalog_table);
@@ -166,9 +167,15 @@ static const struct catalog_table *shown_table(struct plan *p, const struct sour
     *t = *s->table;
     t->columns = columns;
     t->column_count = 0;
-    for (size_t i = 0; i < s->table->column_count; i++)
-        if (in_old_shape(s, &s->table->columns[i]))
-            columns[t->column_count++] = s->table->columns[i];
+    for (size_t i = 0; i < s->table->column_count; i++) {
+        struct column_ref ref;
+        if (!in_old_shape(s, &s->table->columns[i]))
+            continue;
+        columns[t->column_count] = s->table->columns[i];
+        if (!source_column(s, s->table->columns[i].name, &ref) || !rule_flips(ref.rule))
+            columns[t->column_count].facts.known = false;
+        t->column_count++;
+    }
     return t;
 }
 

@@ -7,6 +7,7 @@
  *     sargable.c     conditions and orders that an index on a new column serves
  *     join.c         USING and NATURAL
  *     star.c         `*` in the table's old shape
+ *     origins.c      how a result's columns are described
  *     old_shape.c    a table as a derived one that shows the old shape: the last resort
  *     dual_write.c   what the writing files share: which columns a statement sets, what is to be added
  *     insert.c, update.c    the statements that write
@@ -27,6 +28,11 @@
 struct touch_node {
     struct rewrite_touch touch;
     struct touch_node *next;
+};
+
+struct shown_node {
+    struct rewrite_shown shown;
+    struct shown_node *next;
 };
 
 /* A SELECT that was walked, with its scope. */
@@ -59,6 +65,9 @@ struct plan {
 
     struct touch_node *touches; /* newest first */
     uint32_t touch_count;
+    struct shown_node *shown; /* newest first */
+    uint32_t shown_count;
+    const struct select *answer;       /* whose select list the statement is answered by; NULL: none's */
     struct walked *walked;             /* newest first */
     bool prepares;                     /* SQL that cannot be seen, or under a name that cannot be followed */
     const struct rewrite_result *runs; /* EXECUTE: what the text that it runs came out as; NULL: not known */
@@ -292,6 +301,12 @@ void flip(struct plan *p, const struct column_ref *ref, struct range at);
 
 /* ---- labels.c ---- */
 
+/* An expression without what the server drops when it names a result column: (a) and +a are a. */
+const struct expr *bare(const struct expr *e);
+
+/* Whether all rows are one group, also where there are none. `select` may be NULL. */
+bool has_one_group(const struct select *select);
+
 void walk_items(struct plan *p, struct scope *s, const struct select_item *items, struct range options);
 void walk_group(struct plan *p, struct scope *s, const struct order_item *item, bool rollup);
 
@@ -331,6 +346,17 @@ struct shown_column {
 /* The columns that a star shows in the old shape, in order. false: they are not known. */
 bool star_columns(struct plan *p, const struct scope *s, const struct expr *star, struct shown_column **out,
                   uint32_t *count);
+
+/* The same, also over two tables that are joined by name. */
+bool star_columns_joined(struct plan *p, const struct scope *s, const struct expr *star,
+                         struct shown_column **out, uint32_t *count);
+
+/* ---- origins.c ---- */
+
+/* Notes how the server would have described the columns of the statement's answer, once its items were
+ * walked. `order`: its ORDER BY. */
+void note_origins(struct plan *p, const struct scope *s, const struct select_item *items,
+                  const struct order_item *order);
 
 /* ---- old_shape.c ---- */
 

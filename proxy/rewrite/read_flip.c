@@ -312,6 +312,8 @@ static struct scope *walk_select(struct plan *p, const struct query *q, const st
     bool star_alone = exists && select->items && select->items->expr->kind == EXPR_STAR;
     if (!star_alone)
         walk_items(p, s, select->items, select->options);
+    if (select == p->answer)
+        note_origins(p, s, select->items, q ? q->order : NULL);
     walk_condition(p, s, select->where);
     for (const struct order_item *g = select->group; g; g = g->next)
         walk_group(p, s, g, select->rollup);

@@ -23,6 +23,8 @@ struct run {
     size_t part_count, part_cap;
     struct rewrite_temporary *temporary;
     size_t temporary_count, temporary_cap;
+    struct rewrite_shown *shown;
+    size_t shown_count, shown_cap;
     bool modes_set; /* an earlier statement of the text sets sql_mode or a character set */
 };
 
@@ -109,6 +111,18 @@ static void note_temporary(struct run *run, const struct stmt *s)
     }
 }
 
+/* `p` and its statement: which results the text's statements have is certain until one has several. */
+static void add_shown(struct run *run, struct rewrite_shown shown)
+{
+    struct rewrite_shown *items =
+        grown(run->plan.arena, run->shown, run->shown_count, sizeof *items, &run->shown_cap);
+    if (!items || run->plan.unseen)
+        return;
+    shown.result = (uint32_t)run->plan.part;
+    run->shown = items;
+    items[run->shown_count++] = shown;
+}
+
 /* What EXECUTE runs changes what it would change by itself. */
 static void note_run(struct run *run, const struct rewrite_result *runs)
 {
@@ -118,6 +132,8 @@ static void note_run(struct run *run, const struct rewrite_result *runs)
     for (size_t i = 0; i < runs->temporary_count; i++)
         if (!add_temporary(run, runs->temporary[i]))
             return;
+    for (size_t i = 0; i < runs->shown_count; i++)
+        add_shown(run, runs->shown[i]);
 }
 
 static void note_facts(struct run *run, const struct stmt *s)
@@ -151,8 +167,17 @@ static void note_facts(struct run *run, const struct stmt *s)
 
 /* ---- one statement ---- */
 
+/* The SELECT whose list a query is answered by; NULL: there is none, or not one alone. */
+static const struct select *answering(const struct query *q)
+{
+    while (q->body->kind == BODY_PAREN)
+        q = q->body->query;
+    return q->body->kind == BODY_SELECT || q->body->kind == BODY_TABLE ? q->body->select : NULL;
+}
+
 static void plan_statement(struct plan *p, const struct stmt *s)
 {
+    p->answer = s->kind == STMT_QUERY && !s->explain ? answering(s->query) : NULL;
     walk_exprs(p, NULL, s->set_statement);
     switch (s->kind) {
     case STMT_QUERY:
@@ -236,6 +261,19 @@ static void note_touches(struct run *run, struct rewrite_part *part)
     part->touch_count = p->touch_count;
 }
 
+static void note_shown(struct run *run)
+{
+    struct plan *p = &run->plan;
+    struct rewrite_shown *shown = arena_alloc(p->arena, (p->shown_count + 1) * sizeof *shown);
+    size_t n = p->shown_count;
+    if (arena_failed(p->arena))
+        return;
+    for (const struct shown_node *node = p->shown; node; node = node->next)
+        shown[--n] = node->shown;
+    for (size_t i = 0; i < p->shown_count; i++)
+        add_shown(run, shown[i]);
+}
+
 /* A statement that passes as it came, if it passes: what it prepares or executes does too. */
 static void pass_named(struct plan *p, size_t part)
 {
@@ -274,6 +312,7 @@ static void finish_part(struct run *run, struct rewrite_part *part, struct range
         }
     } else if (p->edits.count > edits_before) {
         part->verdict = REWRITE_REWRITTEN;
+        note_shown(run);
         if (run->plan.session->want_parts)
             part->rewritten = edits_render(&p->edits, p->text, range, true, NULL, NULL).text;
         if (out->verdict == REWRITE_UNCHANGED)
@@ -287,6 +326,8 @@ static void begin_statement(struct plan *p, const struct stmt *s)
     p->stmt = s;
     p->touches = NULL;
     p->touch_count = 0;
+    p->shown = NULL;
+    p->shown_count = 0;
     p->walked = NULL;
     p->flips = 0;
     p->reshaped = 0;
@@ -505,6 +546,8 @@ static void run_text(struct arena *arena, const struct rewrite_session *s, struc
     out->named = run.plan.named_ops;
     out->named_count = run.plan.named_op_count;
     out->ask = run.plan.ask;
+    out->shown = run.shown;
+    out->shown_count = run.shown_count;
     out->out_param_count = out->param_count;
     if (arena_failed(arena))
         refuse_all(&run, "the statement is too large to be rewritten", "split it");

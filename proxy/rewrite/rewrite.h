@@ -10,7 +10,7 @@
 #ifndef PROXY_REWRITE_REWRITE_H
 #define PROXY_REWRITE_REWRITE_H
 
-#include "protocol/buf.h"
+#include "protocol/definition.h"
 #include "protocol/parameter_map.h"
 #include "proxy/rewrite/rules.h"
 
@@ -94,6 +94,14 @@ struct rewrite_named {
     struct span database;
 };
 
+/* A column of a result that is an old column of a table where the client wrote it, and something else in what
+ * is sent: how the server would describe it. */
+struct rewrite_shown {
+    uint32_t result;   /* which of the text's results it is in */
+    uint32_t position; /* and where, from 0 */
+    struct definition is;
+};
+
 /* How one statement of a text came out, for `crossfade rewrite`. */
 struct rewrite_part {
     struct span original;  /* in the text that was given */
@@ -128,6 +136,8 @@ struct rewrite_result {
                         pointer: there is none */
     const struct rewrite_part *parts;
     size_t part_count;
+    const struct rewrite_shown *shown; /* in order; what is not certain is not in it */
+    size_t shown_count;
 };
 
 /* A cheap look, no arena: whether rewrite_text() must be called at all. false: send the bytes, there are

@@ -229,6 +229,34 @@ static bool list_star(struct plan *p, struct shown_list *list, const struct scop
     return true;
 }
 
+/* As add_joined(). */
+static bool list_joined(struct plan *p, struct shown_list *list, const struct table_ref *join,
+                        const struct source *source, const struct source *other, bool joined)
+{
+    bool known = true;
+    for (size_t i = 0; i < source->table->column_count && known; i++) {
+        const struct catalog_column *c = &source->table->columns[i];
+        if (in_old_shape(source, c) && is_joined_by(join, other, c->name) == joined)
+            known = add_shown(p, list, source, c->name);
+    }
+    return known;
+}
+
+bool star_columns_joined(struct plan *p, const struct scope *s, const struct expr *star,
+                         struct shown_column **out, uint32_t *count)
+{
+    struct shown_list list = {0};
+    const struct table_ref *join = simple_join(s);
+    if (name_given(&star->table) || !s->joins_by_name)
+        return star_columns(p, s, star, out, count);
+    bool known = join && list_joined(p, &list, join, s->first, s->last, true) &&
+                 list_joined(p, &list, join, s->first, s->last, false) &&
+                 list_joined(p, &list, join, s->last, s->first, false);
+    *out = list.items;
+    *count = list.count;
+    return known;
+}
+
 bool star_columns(struct plan *p, const struct scope *s, const struct expr *star, struct shown_column **out,
                   uint32_t *count)
 {

@@ -64,4 +64,6 @@ void plan_delete(struct plan *p, const struct delete_stmt *d)
     walk_condition(p, s, d->where);
     walk_tail(p, s, d->order, d->limit);
     walk_items(p, s, d->returning, (struct range){0, 0});
+    if (!p->stmt->explain)
+        note_origins(p, s, d->returning, NULL);
 }

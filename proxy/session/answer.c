@@ -1,6 +1,6 @@
 /* What the backend says: answers are followed by the tracker and passed on; when one has ended, the session
  * knows whether a transaction is open, lets go of its snapshot or keeps it, and takes the next command. */
-#include "proxy/session/inside.h"
+#include "proxy/session/statements.h"
 
 #include <time.h>
 
@@ -59,6 +59,8 @@ void answer_ended(struct session *s, bool ok)
         facts_forget(s);
     }
     s->renumber = 0;
+    s->shown = NULL;
+    shown_free(&s->text_shown);
     s->asked = s->tried_again = false;
     s->syntax = SYNTAX_UNASKED;
     session_unpin(s);
@@ -100,11 +102,28 @@ void answer_release(struct session *s)
 
 /* ---- the answer ---- */
 
+/* The definition of a column that is to be described otherwise. false: it passes as it is. */
+static bool describe(struct session *s, struct span packet)
+{
+    if (!s->shown || s->tracker.kind != KIND_DEFINITION)
+        return false;
+    const struct catalog *catalog = s->pin ? generation_snapshot(s->pin)->rules->catalog : NULL;
+    struct buf *out = channel_out(&s->client);
+    size_t at = buf_len(out);
+    if (!shown_describe(s->shown, &s->tracker, s->command == COM_QUERY, catalog, packet, out))
+        return false;
+    if (s->preparing && !buf_failed(out))
+        prepare_number(s, buf_ptr(out) + at);
+    return true;
+}
+
 /* A packet that decides something, and its way to the client. */
 static void pass_packet(struct session *s, struct span packet)
 {
     if (s->renumber)
         ((char *)packet.ptr)[3] = (char)((unsigned char)packet.ptr[3] + s->renumber);
+    if (describe(s, packet))
+        return;
     if (s->preparing) {
         prepare_answer(s, TRACK_PACKET, packet);
         return;

@@ -85,6 +85,7 @@ static void await_answer(struct session *s, uint8_t command)
     s->command = command;
     s->schema_told = false;
     tracker_begin(&s->tracker, answer, s->capabilities);
+    s->tracker.definitions = s->shown != NULL;
     if (answer == ANSWER_NONE)
         session_unpin(s);
     session_move(s, answer == ANSWER_STREAM ? STATE_STREAM : STATE_COMMAND);

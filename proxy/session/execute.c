@@ -89,6 +89,7 @@ static void begin_execution(struct session *s, struct statement *st)
     count(st);
     if (st->changes.facts)
         s->pending = &st->changes;
+    s->shown = st->shown.count > 0 ? &st->shown : NULL;
 }
 
 /* What differs between an execution and a bulk execution. */
@@ -153,6 +154,7 @@ bool execute_again(struct session *s)
     s->again = BUF_INIT;
     s->executing = NULL;
     s->pending = NULL;
+    s->shown = NULL;
     s->tried_again = st->lost = true;
     st->kept_sent = 0;
     session_move(s, STATE_READY);

@@ -185,6 +185,7 @@ void facts_set_modes(struct session *s, struct span sql_mode, struct span charse
 void facts_free(struct session *s)
 {
     changes_free(&s->text_changes);
+    shown_free(&s->text_shown);
     temporary_forget(s);
     free(s->temporary);
     free(s->database);

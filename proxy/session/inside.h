@@ -7,6 +7,7 @@
  *   secure.c   TLS with either side               auth.c    the dialogue of authentication
  *                                                 password.c  a password between unlike sides
  *   channel.c  sockets, backpressure              own.c     the proxy's own commands between the client's
+ *   shown.c    how a result's columns are described
  *   facts.c    what a statement changes           statements.c  the prepared statements of a session
  *   syntax.c   what the server says of a text       named.c    those that SQL gave a name: PREPARE name FROM
  *              that was not understood
@@ -28,6 +29,7 @@
 #include "proxy/net/zip.h"
 #include "proxy/rewrite/rewrite.h"
 #include "proxy/session/session.h"
+#include "proxy/session/shown.h"
 
 #define SCRATCH_SIZE  (128 * 1024)
 #define OUT_HIGH      (256 * 1024) /* waiting bytes towards a side from which the other is read no more */
@@ -157,6 +159,8 @@ struct session {
     uint8_t renumber;   /* added to the sequence ids of the answer */
     size_t joined; /* the packet at the head of client.in is joined to this payload length; 0: it is not */
     struct changes text_changes;   /* of a COM_QUERY or COM_INIT_DB */
+    struct shown text_shown;       /* of a COM_QUERY */
+    const struct shown *shown;     /* of the command under way: text_shown or a statement's; NULL: none */
     const struct changes *pending; /* of the command under way: text_changes or a statement's; NULL: none */
     struct statement *preparing;   /* the COM_STMT_PREPARE under way (owned) */
     struct statement *executing;   /* whose answer is under way; in `statements` */
@@ -441,6 +445,7 @@ enum text_plan text_decide(struct session *s, struct span text, const struct sta
 
 /* A packet of PREPARE's answer that the client must see otherwise, or that must be remembered. */
 void prepare_answer(struct session *s, enum track_event ev, struct span packet);
+void prepare_number(struct session *s, char *packet); /* the same for one that was made anew: its number */
 void execute_ended(struct session *s, bool ok);
 
 /* The backend says that the statement must be prepared anew: lets the client's command be tried again behind

@@ -109,12 +109,14 @@ static void modes_done(struct session *s, bool ok)
         log_debug("session %llu: its modes could not be asked for", (unsigned long long)s->id);
 }
 
+/* As bytes: texts would come in character_set_results, which may be utf16. */
 void own_ask_modes(struct session *s)
 {
     static const struct own_command ask = {"modes", ANSWER_RESULTS, modes_packet, modes_done};
     s->asked = true;
     own_begin(s, &ask, SPAN("\x03"),
-              SPAN("SELECT @@sql_mode, @@character_set_client, @@collation_connection, DATABASE() LIMIT 1"));
+              SPAN("SELECT CAST(@@sql_mode AS BINARY), CAST(@@character_set_client AS BINARY),"
+                   " CAST(@@collation_connection AS BINARY), CAST(DATABASE() AS BINARY) LIMIT 1"));
 }
 
 /* ---- ping ---- */

@@ -48,7 +48,7 @@ struct statement *statement_of(struct session *s, struct span text, enum text_pl
     st->serial = generation_serial(s->pin);
     st->touches = r->touches;
     if ((plan == TEXT_SEND && r->param_map && !keep_map(st, r)) ||
-        !changes_set(&st->changes, r, generation_snapshot(s->pin)->rules)) {
+        !changes_set(&st->changes, r, generation_snapshot(s->pin)->rules) || !shown_set(&st->shown, r)) {
         statement_free(st);
         return NULL;
     }
@@ -103,6 +103,7 @@ size_t prepare_begin(struct session *s, char *bytes, size_t len)
         session_fail(s, "out of memory");
         return 0;
     }
+    s->shown = s->preparing->shown.count > 0 ? &s->preparing->shown : NULL;
     if (plan == TEXT_SEND || g.parts > 1)
         command_send(s, SPAN("\x16"), s->preparing->sent, g.parts);
     else
@@ -174,6 +175,12 @@ static void answer_mapped(struct session *s, struct statement *st, struct span p
     } else {
         add_renumbered(out, packet, s->own_step++);
     }
+}
+
+void prepare_number(struct session *s, char *packet)
+{
+    if (s->preparing->map)
+        packet[3] = (char)s->own_step++;
 }
 
 void prepare_answer(struct session *s, enum track_event ev, struct span packet)

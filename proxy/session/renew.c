@@ -301,6 +301,9 @@ static void refresh(struct statement *st, struct statement *fresh)
     changes_free(&st->changes);
     st->changes = fresh->changes;
     fresh->changes = (struct changes){0};
+    shown_free(&st->shown);
+    st->shown = fresh->shown;
+    fresh->shown = (struct shown){NULL, 0};
     free(st->counts);
     st->counts = fresh->counts;
     st->count_count = fresh->count_count;

@@ -42,9 +42,10 @@ void statement_free(struct statement *st)
     free(st->charset);
     free(st->collation);
     changes_free(&st->changes);
+    shown_free(&st->shown);
     free(st->map);
-    free(st->types);
     free(st->inexact);
+    free(st->types);
     free(st->longs);
     buf_free(&st->kept);
     free(st->counts);
@@ -76,6 +77,9 @@ void statement_take(struct statement *st, struct statement *from)
     changes_free(&st->changes);
     st->changes = from->changes;
     from->changes = (struct changes){0};
+    shown_free(&st->shown);
+    st->shown = from->shown;
+    from->shown = (struct shown){NULL, 0};
     st->touches = from->touches;
     st->types_sent = st->lost = false;
     st->kept_sent = 0;

@@ -24,6 +24,7 @@ struct statement {
     uint16_t out_params;      /* of the backend's statement */
     uint64_t serial;          /* generation_serial() that `sent` was made under */
     struct changes changes;   /* by each execution */
+    struct shown shown;       /* how its result's columns are described */
     bool touches;             /* names a migrated table */
     bool types_sent;          /* the backend's statement has been told the types */
     bool lost;                /* the backend cannot use its statement any more: prepare it anew in any case */

@@ -128,6 +128,11 @@ size_t query_begin(struct session *s, char *bytes, size_t len)
         }
         s->pending = &s->text_changes;
     }
+    if (!shown_set(&s->text_shown, &r)) {
+        session_fail(s, "out of memory");
+        return 0;
+    }
+    s->shown = r.shown_count > 0 ? &s->text_shown : NULL;
     if (plan == TEXT_SEND)
         command_send_built(s, r.over ? &s->client.in : &s->shared->built, g.parts);
     else if (g.parts > 1) /* joined, so it must be split again */

@@ -251,6 +251,48 @@ static void test_byte_by_byte(void **state)
     }
 }
 
+/* Where definitions are wanted, each is one event that says whose it is; parameters' are not meant. */
+static void test_definitions(void **state)
+{
+    (void)state;
+    static const struct {
+        struct answer_case answer;
+        const char *seen; /* result, column */
+    } wanted[] = {
+        {{"two results",
+          ANSWER_RESULTS,
+          0,
+          {B("\x02"), DEF, DEF, EOF_, ROW, EOF_M, B("\x01"), DEF, EOF_, EOF_},
+          NULL},
+         "0.0 0.1 1.0 "},
+        {{"no EOFs", ANSWER_RESULTS, DEP, {B("\x02"), DEF, DEF, ROW, OK_FE}, NULL}, "0.0 0.1 "},
+        {{"a cursor", ANSWER_CURSOR, 0, {B("\x01"), DEF, EOF_CUR}, NULL}, "0.0 "},
+        {{"prepare", ANSWER_PREPARE, 0, {PREPARED("\2", "\1"), DEF, EOF_, DEF, DEF, EOF_}, NULL}, "0.0 0.1 "},
+        {{"prepare, no EOFs", ANSWER_PREPARE, DEP, {PREPARED("\2", "\1"), DEF, DEF, DEF}, NULL}, "0.0 0.1 "},
+    };
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+        struct buf b = BUF_INIT;
+        struct tracker k;
+        char seen[64] = "";
+        size_t from = 0, used;
+        enum track_event ev = TRACK_MORE;
+        lay_out(&wanted[i].answer, &b);
+        tracker_begin(&k, wanted[i].answer.answer, wanted[i].answer.capabilities);
+        k.definitions = true;
+        for (size_t n = 1; n <= buf_len(&b); n++) {
+            while (from < n && (ev = tracker_feed(&k, buf_ptr(&b) + from, n - from, &used)) != TRACK_MORE) {
+                from += used;
+                size_t len = strlen(seen);
+                if (ev != TRACK_PASS && k.kind == KIND_DEFINITION)
+                    snprintf(seen + len, sizeof seen - len, "%u.%u ", k.results, k.definition);
+            }
+        }
+        assert_int_equal(ev, TRACK_END);
+        assert_string_equal(seen, wanted[i].seen);
+        buf_free(&b);
+    }
+}
+
 /* In whole mode every packet is one event, and the end is the same. */
 static void test_whole_mode(void **state)
 {
@@ -382,6 +424,7 @@ int main(void)
         cmocka_unit_test(test_whole_mode),     cmocka_unit_test(test_rows_of_many_packets),
         cmocka_unit_test(test_local_infile),   cmocka_unit_test(test_broken),
         cmocka_unit_test(test_commands),       cmocka_unit_test(test_many_columns),
+        cmocka_unit_test(test_definitions),
     };
     return cmocka_run_group_tests_name("tracker", tests, NULL, NULL);
 }

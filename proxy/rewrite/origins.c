@@ -1,0 +1,170 @@
+/* Where a result's columns come from, as the server told before reads flipped: an old column that an
+ * application selects was described with its table, its length and its keys, and the expression that stands
+ * for it now is not. Noted here are the places of such columns in the result, and what their definitions are
+ * to say.
+ *
+ * Only what the server would certainly say is noted: plain columns of tables of the statement's own select
+ * list, or of RETURNING; not what comes through a derived table or a set operation. A plan that goes through
+ * a temporary table loses the keys of its columns, and only the server knows whether it does: such flags are
+ * left out where the statement could have such a plan. */
+#include "proxy/rewrite/expression.h"
+#include "proxy/rewrite/plan.h"
+
+static bool is_ascii(struct span s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.ptr[i] >= 0x80)
+            return false;
+    return true;
+}
+
+static bool has_upper_case(struct span s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (ascii_lower((unsigned char)s.ptr[i]) != (unsigned char)s.ptr[i])
+            return true;
+    return false;
+}
+
+static bool has_window(const struct expr *e)
+{
+    bool found = e->windowed;
+    for (const struct expr *a = e->args; a && !found; a = a->next)
+        found = has_window(a);
+    return found;
+}
+
+/* A column or a position: rows sorted by it are those of the table. */
+static bool is_plain_order(const struct order_item *order)
+{
+    for (; order; order = order->next)
+        if (order->expr->kind != EXPR_COLUMN && order->expr->kind != EXPR_LITERAL)
+            return false;
+    return true;
+}
+
+static bool selects_windows(const struct select *select)
+{
+    bool found = select->windows;
+    for (const struct select_item *item = select->items; item && !found; item = item->next)
+        found = has_window(item->expr);
+    return found;
+}
+
+static bool buffers(const struct plan *p, const struct select *select)
+{
+    struct span options = span_in(p->text, select->options), word = SPAN("SQL_BUFFER_RESULT");
+    for (size_t i = 0; i + word.len <= options.len; i++)
+        if (span_ieq((struct span){options.ptr + i, word.len}, word))
+            return true;
+    return false;
+}
+
+/* Whether the plan may go through a temporary table. */
+static bool may_use_temporary(const struct plan *p, const struct select *select,
+                              const struct order_item *order)
+{
+    const struct table_ref *from = select->from;
+    bool one_table = from && !from->next && from->kind == TABLE_NAMED;
+    return select->distinct || select->group || buffers(p, select) || (order && !one_table) ||
+           !is_plain_order(order);
+}
+
+/* The flags that the server may not give, when it has made its plan. */
+static uint16_t lost_flags(const struct plan *p, const struct scope *s, const struct order_item *order)
+{
+    const struct select *select = s->select;
+    if (!select) /* RETURNING */
+        return 0;
+    return may_use_temporary(p, select, order) || selects_windows(select) ? DEFINITION_KEY_FLAGS : 0;
+}
+
+/* What the server calls the table in a result. A name that it may write otherwise is not taken. */
+static bool names_are_told(const struct plan *p, const struct source *source, struct span label)
+{
+    return source->name.len > 0 && is_ascii(source->name) && is_ascii(label) && is_ascii(source->table->db) &&
+           is_ascii(source->table->name) && !(p->rules->fold_table_names && has_upper_case(source->name));
+}
+
+static void note(struct plan *p, const struct source *source, struct span column, struct span label,
+                 uint32_t position, uint16_t lost, bool nullable)
+{
+    const struct catalog_column *c = catalog_column_of(source->table, column);
+    if (!c || !(c->facts.known || source->reshaped) || !names_are_told(p, source, label))
+        return;
+    struct shown_node *node = arena_new_of(p->arena, struct shown_node);
+    node->shown = (struct rewrite_shown){
+        .position = position,
+        .is = {.label = label,
+               .db = source->table->db,
+               .table = source->name,
+               .org_table = source->table->name,
+               .org_name = c->name,
+               .facts = c->facts,
+               .origin_only = !c->facts.known,
+               .lost_flags = lost},
+    };
+    if (nullable || source->nullable)
+        node->shown.is.facts.flags &= (uint16_t)~DEFINITION_NOT_NULL;
+    node->next = p->shown;
+    p->shown = node;
+    p->shown_count++;
+}
+
+/* Whether what the source's column shows has become something else. */
+static bool is_replaced(const struct source *source, struct span column)
+{
+    struct column_ref ref;
+    return source->reshaped || (source_column(source, column, &ref) && !ref.is_new && rule_flips(ref.rule));
+}
+
+/* A column of a source that the names of the scope mean. */
+static const struct source *source_meant(struct plan *p, const struct scope *s, const struct expr *e)
+{
+    struct column_ref ref;
+    const struct source *found = NULL;
+    if (resolve_column(p, s, e, &ref))
+        return ref.scope == s && must_flip(&ref) ? ref.source : NULL;
+    for (const struct source *o = s->first; o; o = o->next) {
+        bool may = name_given(&e->table) ? source_named(p, s, &e->db, &e->table) == o
+                                         : source_has(p, o, e->name.text) != HAS_NOT;
+        if (may && found)
+            return NULL;
+        found = may ? o : found;
+    }
+    return found && found->reshaped ? found : NULL;
+}
+
+void note_origins(struct plan *p, const struct scope *s, const struct select_item *items,
+                  const struct order_item *order)
+{
+    /* The server takes every column for one that may be NULL. */
+    bool nullable =
+        has_one_group(s->select) || (s->select && !s->select->group && selects_windows(s->select));
+    uint16_t lost = lost_flags(p, s, order);
+    uint32_t at = 0;
+    if (!p->rules->mariadb) /* what MySQL would say has not been tried */
+        return;
+    for (const struct select_item *item = items; item; item = item->next) {
+        const struct expr *e = bare(item->expr);
+        struct shown_column *shown;
+        uint32_t count;
+        if (item->expr->kind == EXPR_STAR) {
+            if (!star_columns_joined(p, s, item->expr, &shown, &count))
+                return;
+            for (uint32_t i = 0; i < count; i++) {
+                const struct source *source = shown[i].source;
+                if (source->kind == SOURCE_TABLE && is_replaced(source, shown[i].name))
+                    note(p, source, shown[i].name, shown[i].name, at + i, lost, nullable);
+            }
+            at += count;
+            continue;
+        }
+        const struct source *source =
+            e->kind == EXPR_COLUMN && !joined_owner(s, e->name.text) ? source_meant(p, s, e) : NULL;
+        if (source)
+            note(p, source, e->name.text, name_given(&item->alias) ? item->alias.text : e->name.text, at,
+                 lost, nullable);
+        at++;
+    }
+}
