@@ -118,14 +118,27 @@ static bool is_replaced(const struct source *source, struct span column)
     return source->reshaped || (source_column(source, column, &ref) && !ref.is_new && rule_flips(ref.rule));
 }
 
-/* A column of a source that the names of the scope mean. */
+/* Whether the scope has a table some of whose columns have become something else. */
+static bool replaces(const struct scope *s)
+{
+    for (const struct source *source = s->first; source; source = source->next) {
+        if (source->reshaped)
+            return true;
+        for (uint32_t i = 0; i < source->rule_count; i++)
+            if (rule_flips(source->rules[i]))
+                return true;
+    }
+    return false;
+}
+
+/* The table whose column a reference means, where that has become something else; else NULL. */
 static const struct source *source_meant(struct plan *p, const struct scope *s, const struct expr *e)
 {
     struct column_ref ref;
     const struct source *found = NULL;
     if (resolve_column(p, s, e, &ref))
         return ref.scope == s && must_flip(&ref) ? ref.source : NULL;
-    for (const struct source *o = s->first; o; o = o->next) {
+    for (const struct source *o = p->reshaped ? s->first : NULL; o; o = o->next) {
         bool may = name_given(&e->table) ? source_named(p, s, &e->db, &e->table) == o
                                          : source_has(p, o, e->name.text) != HAS_NOT;
         if (may && found)
@@ -143,7 +156,7 @@ void note_origins(struct plan *p, const struct scope *s, const struct select_ite
         has_one_group(s->select) || (s->select && !s->select->group && selects_windows(s->select));
     uint16_t lost = lost_flags(p, s, order);
     uint32_t at = 0;
-    if (!p->rules->mariadb) /* what MySQL would say has not been tried */
+    if (!p->rules->mariadb || !replaces(s)) /* what MySQL would say has not been tried */
         return;
     for (const struct select_item *item = items; item; item = item->next) {
         const struct expr *e = bare(item->expr);

@@ -426,6 +426,73 @@ static void test_asks_for_expressions(void **state)
     }
 }
 
+/* Which columns of the answer were plain old ones, as "result.position label=table.column flags". */
+static void test_shown(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *shown;
+    } cases[] = {
+        {"SELECT a FROM t", "0.0 a=t.a 0003;"},
+        {"SELECT x, (a) AS b, +a FROM t AS r", "0.1 b=r.a 0003;0.2 a=r.a 0003;"},
+        {"SELECT *, a FROM t", "0.1 a=t.a 0003;0.3 a=t.a 0003;"},
+        {"SELECT s.*, t.* FROM s, t", "0.3 a=t.a 0003;"},
+        {"SELECT a FROM t ORDER BY x LIMIT 1", "0.0 a=t.a 0003;"},
+        {"(SELECT a FROM t)", "0.0 a=t.a 0003;"},
+        {"SELECT a FROM t; SELECT 1; SELECT x, a FROM t", "0.0 a=t.a 0003;2.1 a=t.a 0003;"},
+        {"DELETE FROM t WHERE id = 1 RETURNING id, a", "0.1 a=t.a 0003;"},
+        /* may be NULL then */
+        {"SELECT a, COUNT(*) FROM t", "0.0 a=t.a 0002;"},
+        {"SELECT a FROM s LEFT JOIN t ON t.id = s.id", "0.0 a=t.a 0002;"},
+        {"SELECT a, RANK() OVER (ORDER BY x) FROM t", "0.0 a=t.a 0002-2;"},
+        /* the plan may lose the keys */
+        {"SELECT DISTINCT a FROM t", "0.0 a=t.a 0003-2;"},
+        {"SELECT a FROM t GROUP BY a", "0.0 a=t.a 0003-2;"},
+        {"SELECT a FROM t ORDER BY RAND()", "0.0 a=t.a 0003-2;"},
+        {"SELECT a FROM t, s ORDER BY s.v", "0.0 a=t.a 0003-2;"},
+        {"SELECT sql_buffer_result a FROM t", "0.0 a=t.a 0003-2;"},
+        /* not certain, or none */
+        {"SELECT a + 1, UPPER(a) FROM t", ""},
+        {"SELECT x, id FROM t WHERE a = 1", ""},
+        {"SELECT a FROM t UNION SELECT a FROM t", ""},
+        {"SELECT a FROM (SELECT a FROM t) d", ""},
+        {"WITH c AS (SELECT a FROM t) SELECT a FROM c", ""},
+        {"SELECT (SELECT a FROM t LIMIT 1)", ""},
+        {"EXPLAIN SELECT a FROM t", ""},
+        {"SELECT a AS `\xc3\xa4` FROM t", ""},
+        {"SELECT `\xc3\xa4`.a FROM t AS `\xc3\xa4`", ""},
+        {"CALL p(); SELECT a FROM t", ""},
+        {"UPDATE t SET a = 1", ""},
+    };
+    static const struct column_facts facts = {.known = true, .flags = 3};
+    build(PHASE_CUTOVER, false);
+    catalog_describe(f->catalog, SPAN("shop"), SPAN("t"), SPAN("a"), &facts);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char got[256] = "";
+        arena_reset(f->arena);
+        rewrite_text(f->arena, &f->session, span_of(cases[i].text), &f->result);
+        for (size_t k = 0; k < f->result.shown_count; k++) {
+            const struct rewrite_shown *s = &f->result.shown[k];
+            size_t len = strlen(got);
+            int n = snprintf(got + len, sizeof got - len, "%u.%u %.*s=%.*s.%.*s %04x", s->result, s->position,
+                             (int)s->is.label.len, s->is.label.ptr, (int)s->is.table.len, s->is.table.ptr,
+                             (int)s->is.org_name.len, s->is.org_name.ptr, s->is.facts.flags);
+            bool lost = s->is.lost_flags & s->is.facts.flags;
+            snprintf(got + len + n, sizeof got - len - (size_t)n, lost ? "-%x;" : ";",
+                     s->is.lost_flags & s->is.facts.flags);
+        }
+        if (strcmp(got, cases[i].shown) != 0 || f->result.verdict == REWRITE_UNREWRITABLE)
+            fail_msg("%s: \"%s\", %s", cases[i].text, got, f->result.reason ? f->result.reason : "");
+    }
+    catalog_free(f->catalog); /* without the server's word nothing is told */
+    rules_free(f->rules);
+    arena_free(f->arena);
+    build(PHASE_CUTOVER, false);
+    rewrite_text(f->arena, &f->session, SPAN("SELECT * FROM t"), &f->result);
+    assert_int_equal(f->result.verdict, REWRITE_REWRITTEN);
+    assert_int_equal(f->result.shown_count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -443,6 +510,7 @@ int main(void)
         cmocka_unit_test_teardown(test_names_in_one_text, teardown),
         cmocka_unit_test_teardown(test_names_of_before, teardown),
         cmocka_unit_test_teardown(test_asks_for_expressions, teardown),
+        cmocka_unit_test_teardown(test_shown, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
