@@ -194,7 +194,7 @@ void gate_admit(struct gate *g, int fd, const struct address *from)
 {
     const struct config *config = workers_config(g->workers);
     struct proxy_addresses ends;
-    socket_options(fd, config);
+    socket_options(fd, from->addr.ss_family, config);
     address_ends(fd, from, &ends);
     if (is_trusted(config, &ends))
         wait_for_header(g, fd, from);

@@ -90,12 +90,9 @@ static void set_option(int fd, int level, int name, int value)
     setsockopt(fd, level, name, &value, sizeof value); /* what the kernel refuses, it does without */
 }
 
-void socket_options(int fd, const struct config *config)
+void socket_options(int fd, sa_family_t family, const struct config *config)
 {
-    int domain = AF_UNIX;
-    socklen_t len = sizeof domain;
-    getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
-    if (domain == AF_UNIX)
+    if (family == AF_UNIX)
         return;
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     if (config->tcp_keepalive > 0) {
@@ -115,7 +112,7 @@ int socket_connect(const struct address *a, const struct config *config, bool *d
         *error = errno;
         return -1;
     }
-    socket_options(fd, config);
+    socket_options(fd, a->addr.ss_family, config);
     *done = connect(fd, (const struct sockaddr *)&a->addr, a->len) == 0;
     if (!*done && errno != EINPROGRESS) {
         *error = errno;

@@ -25,7 +25,7 @@ void address_ends(int fd, const struct address *from, struct proxy_addresses *ou
 void address_of_source(const struct proxy_addresses *a, struct address *out);
 
 /* TCP_NODELAY, and keepalive and user time-out as configured, where it is TCP. */
-void socket_options(int fd, const struct config *config);
+void socket_options(int fd, sa_family_t family, const struct config *config);
 
 /* Begins to connect, with the options of above. Returns the non-blocking socket, or -1 with the error in
  * *error. *done: it is connected already; else it becomes writable when it has connected or failed

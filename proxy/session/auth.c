@@ -12,12 +12,12 @@
  * could have connected in the same way may ask for them. */
 bool auth_borrows(const struct session *s, struct span user)
 {
-    bool own = socket_is_own(s->client.fd) && !s->accepted.proxied;
-    if (!socket_is_unix(s->backend.fd) || own)
-        return false;
     const struct config *c = worker_config(s->worker);
     bool control = c->control_user && *c->control_password == '\0' && span_eq(user, span_of(c->control_user));
-    return control || span_eq(user, span_of(s->shared->own_name));
+    if (!control && !span_eq(user, span_of(s->shared->own_name)))
+        return false;
+    bool own = socket_is_own(s->client.fd) && !s->accepted.proxied;
+    return socket_is_unix(s->backend.fd) && !own;
 }
 
 void auth_begin(struct session *s, char *bytes, struct span payload, const struct login *l)
