@@ -119,7 +119,7 @@ def main():
     parser.add_argument("--threads", type=int, action="append", help="at this many threads (may be repeated)")
     parser.add_argument("--only", help="workloads whose name has this in it")
     arguments = parser.parse_args()
-    rounds = arguments.rounds or (1 if arguments.quick else 4)
+    rounds = arguments.rounds or (1 if arguments.quick else 5 if arguments.goals else 4)
     seconds = arguments.seconds or (3 if arguments.quick else 2)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
