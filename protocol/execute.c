@@ -1,6 +1,8 @@
 /* Parameters taken apart and put together; see execute.h. */
 #include "protocol/execute.h"
 
+#include "protocol/attributes.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,29 +41,79 @@ static bool bit(const unsigned char *bitmap, uint32_t i)
     return bitmap && (bitmap[i / 8] >> (i % 8) & 1);
 }
 
-size_t execute_head_size(uint32_t params)
+size_t execute_head_size(struct span payload, uint32_t params)
 {
+    (void)payload;
     return EXECUTE_FIXED + (params ? bitmap_size(params) + 1 + 2 * (size_t)params : 0);
 }
 
-size_t bulk_head_size(uint32_t params)
+size_t bulk_head_size(struct span payload, uint32_t params)
 {
+    (void)payload;
     return BULK_FIXED + 2 * (size_t)params;
 }
 
-const unsigned char *execute_types(struct span payload, uint32_t params)
+const unsigned char *execute_types(struct span payload, uint32_t params, struct buf *types)
 {
+    (void)types;
     size_t at = EXECUTE_FIXED + bitmap_size(params);
-    if (params == 0 || payload.len < execute_head_size(params) || payload.ptr[at] != 1)
+    if (params == 0 || payload.len < execute_head_size(payload, params) || payload.ptr[at] != 1)
         return NULL;
     return (const unsigned char *)payload.ptr + at + 1;
 }
 
-const unsigned char *bulk_types(struct span payload, uint32_t params)
+const unsigned char *bulk_types(struct span payload, uint32_t params, struct buf *types)
 {
-    if (params == 0 || payload.len < bulk_head_size(params) || !(get_u16(payload.ptr + 5) & BULK_SEND_TYPES))
+    (void)types;
+    if (params == 0 || payload.len < bulk_head_size(payload, params) ||
+        !(get_u16(payload.ptr + 5) & BULK_SEND_TYPES))
         return NULL;
     return (const unsigned char *)payload.ptr + BULK_FIXED;
+}
+
+/* The head of an EXECUTE up to the values. */
+struct head {
+    uint32_t count; /* of the values that come */
+    const unsigned char *nulls;
+    const unsigned char *types; /* of all of them, with names where they have any; NULL: not sent */
+};
+
+static struct head read_head(struct reader *r, uint32_t params, bool with_names)
+{
+    struct head h = {.count = params};
+    read_bytes(r, EXECUTE_FIXED);
+    uint64_t count = with_names && params > 0 ? read_lenenc(r) : params;
+    if (count < params || count > ATTRIBUTES_MAX)
+        r->failed = true;
+    if (r->failed || params == 0)
+        return h;
+    h.count = (uint32_t)count;
+    h.nulls = (const unsigned char *)read_bytes(r, bitmap_size(h.count)).ptr;
+    if (with_names)
+        h.types = read_named_types(r, h.count);
+    else if (read_u8(r) == 1)
+        h.types = (const unsigned char *)read_bytes(r, 2 * (size_t)h.count).ptr;
+    return h;
+}
+
+size_t named_head_size(struct span payload, uint32_t params)
+{
+    struct reader r = reader_of(payload);
+    read_head(&r, params, true);
+    return r.failed ? payload.len + 1 : (size_t)((const char *)r.p - payload.ptr);
+}
+
+const unsigned char *named_types(struct span payload, uint32_t params, struct buf *types)
+{
+    struct reader r = reader_of(payload);
+    struct head h = read_head(&r, params, true);
+    if (r.failed || !h.types)
+        return NULL;
+    struct reader named = {h.types, r.p, false};
+    buf_reset(types);
+    for (uint32_t i = 0; i < params; i++)
+        buf_add(types, next_named_type(&named).whole.ptr, 2);
+    return buf_failed(types) ? NULL : (const unsigned char *)buf_ptr(types);
 }
 
 /* The bytes of one value, with its length where it has one. */
@@ -172,50 +224,99 @@ static void add_fixed(struct span payload, size_t size, uint32_t id, struct buf 
     buf_add(out, payload.ptr + 5, size - 5);
 }
 
-static void add_nulls(const struct execute_map *m, const unsigned char *nulls, struct buf *out)
+/* A value as the client sent it: a parameter, or an attribute behind the last one. */
+struct sent {
+    struct span type, value; /* type: with its name */
+    bool null;
+};
+
+/* Where the value `out` of the packet that is made comes from. */
+static uint32_t sent_of(const struct execute_map *m, uint32_t out)
 {
-    size_t size = bitmap_size(m->out_params);
+    return out < m->out_params ? source_of(m, out) : m->params + (out - m->out_params);
+}
+
+static void read_sent(struct reader *r, const struct execute_map *m, bool with_names, const struct head *h,
+                      struct sent *sent)
+{
+    const unsigned char *types = h->types ? h->types : m->types;
+    struct reader named = {types, r->p, false};
+    for (uint32_t i = 0; i < h->count && !r->failed; i++) {
+        bool is_named = with_names && h->types;
+        sent[i].type =
+            is_named ? next_named_type(&named).whole : (struct span){(const char *)types + 2 * (size_t)i, 2};
+        uint32_t type = get_u16(sent[i].type.ptr) & 0x7fffu;
+        sent[i].null = bit(h->nulls, i);
+        if (sent[i].null || (i < m->params && bit(m->longs, i)))
+            continue;
+        sent[i].value = with_names ? read_named_value(r, type) : read_value(r, (unsigned char)type);
+    }
+}
+
+static void add_nulls(const struct execute_map *m, const struct sent *sent, uint32_t count, struct buf *out)
+{
+    size_t size = bitmap_size(count);
     if (!buf_reserve(out, size))
         return;
     char *to = out->data + out->end;
     memset(to, 0, size);
-    for (uint32_t i = 0; i < m->out_params; i++)
-        if (bit(nulls, source_of(m, i)))
+    for (uint32_t i = 0; i < count; i++)
+        if (sent[sent_of(m, i)].null)
             to[i / 8] = (char)(to[i / 8] | 1 << (i % 8));
     out->end += size;
 }
 
-enum execute_outcome execute_build(struct span payload, const struct execute_map *m, struct buf *out)
+/* false: a value cannot be repeated exactly. */
+static bool add_sent(const struct execute_map *m, const struct sent *sent, uint32_t count, bool with_names,
+                     struct buf *out)
+{
+    bool exact = true;
+    if (with_names)
+        add_lenenc(out, count);
+    add_nulls(m, sent, count, out);
+    buf_add_byte(out, 1);
+    for (uint32_t i = 0; i < count; i++) {
+        struct span type = sent[sent_of(m, i)].type;
+        buf_add_span(out, type);
+        if (with_names && type.len == 2) /* one that was sent before: without a name */
+            buf_add_byte(out, 0);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct sent *from = &sent[sent_of(m, i)];
+        uint32_t need = i < m->out_params ? need_of(m, i) : 0;
+        exact = add_value(from->value, (unsigned char)from->type.ptr[0], need, out) && exact;
+    }
+    return exact;
+}
+
+static enum execute_outcome build(struct span payload, const struct execute_map *m, bool with_names,
+                                  struct buf *out)
 {
     struct reader r = reader_of(payload);
-    read_bytes(&r, EXECUTE_FIXED);
-    const unsigned char *nulls = r.p, *types = m->types;
-    if (m->params > 0) {
-        read_bytes(&r, bitmap_size(m->params));
-        if (read_u8(&r) == 1)
-            types = (const unsigned char *)read_bytes(&r, 2 * (size_t)m->params).ptr;
-    }
-    if (r.failed || (m->params > 0 && !types))
+    struct head h = read_head(&r, m->params, with_names);
+    bool untyped = !h.types && (!m->types || h.count > m->params);
+    if (r.failed || (h.count > 0 && untyped))
         return EXECUTE_MALFORMED;
-    struct span *values = calloc(m->params + 1, sizeof *values);
-    if (!values)
+    struct sent *sent = calloc(h.count + 1, sizeof *sent);
+    if (!sent)
         return EXECUTE_MALFORMED;
     bool exact = true;
-    for (uint32_t i = 0; i < m->params; i++)
-        if (!bit(nulls, i) && !bit(m->longs, i))
-            values[i] = read_value(&r, types[2 * (size_t)i]);
+    read_sent(&r, m, with_names, &h, sent);
     add_fixed(payload, EXECUTE_FIXED, m->id, out);
-    if (m->out_params > 0) {
-        add_nulls(m, nulls, out);
-        buf_add_byte(out, 1);
-        add_types(m, types, out);
-        for (uint32_t i = 0; i < m->out_params; i++) {
-            uint32_t from = source_of(m, i);
-            exact = add_value(values[from], types[2 * (size_t)from], need_of(m, i), out) && exact;
-        }
-    }
-    free(values);
+    if (!r.failed && m->out_params > 0)
+        exact = add_sent(m, sent, m->out_params + (h.count - m->params), with_names, out);
+    free(sent);
     return r.failed || buf_failed(out) ? EXECUTE_MALFORMED : exact ? EXECUTE_BUILT : EXECUTE_INEXACT;
+}
+
+enum execute_outcome execute_build(struct span payload, const struct execute_map *m, struct buf *out)
+{
+    return build(payload, m, false, out);
+}
+
+enum execute_outcome named_build(struct span payload, const struct execute_map *m, struct buf *out)
+{
+    return build(payload, m, true, out);
 }
 
 /* One row of a bulk execution: each value with its indicator byte; a value follows only where that is 0. */

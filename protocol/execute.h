@@ -2,7 +2,13 @@
  * statement: one whose markers stand elsewhere, more or less often, or which has not been told the types yet.
  *
  *   EXECUTE: command │ id 4 │ flags 1 │ iterations 4 │ NULL bitmap │ types follow 1 │ [types 2 each] │ values
+ *   NAMED:   command │ id 4 │ flags 1 │ iterations 4 │ count lenenc │ NULL bitmap │ types follow 1 │
+ *            [(type 2 │ name) each] │ values
  *   BULK:    command │ id 4 │ flags 2 │ [types 2 each] │ rows of (indicator 1, [value]) for each parameter
+ *
+ * NAMED is an EXECUTE where CLIENT_QUERY_ATTRIBUTES was agreed on: behind the parameters come as many
+ * attributes as the count says (attributes.h), which stay as they are. Without parameters it has all of that
+ * only where EXECUTE_COUNTED is among the flags.
  *
  * Layouts: MariaDB, "3 - Binary Protocol (Prepared Statements)": COM_STMT_EXECUTE, COM_STMT_BULK_EXECUTE. */
 #ifndef PROTOCOL_EXECUTE_H
@@ -12,19 +18,21 @@
 #include "protocol/parameter_map.h"
 
 #define EXECUTE_FIXED   10  /* bytes before the NULL bitmap */
+#define EXECUTE_COUNTED 8   /* NAMED's flag: there is a count in any case */
 #define BULK_FIXED      7   /* bytes before types and rows */
 #define BULK_SEND_TYPES 128 /* the flag: types follow */
 
-/* How many bytes from the command byte on must be there to see the types, with `params` parameters. */
-size_t execute_head_size(uint32_t params);
-size_t bulk_head_size(uint32_t params);
+/* How many bytes from the command byte on must be there to see the types, with `params` parameters.
+ * `payload`: what is there so far. NAMED: more than that, as long as it does not tell. */
+size_t execute_head_size(struct span payload, uint32_t params);
+size_t named_head_size(struct span payload, uint32_t params);
+size_t bulk_head_size(struct span payload, uint32_t params);
 
-/* The types in an EXECUTE's payload (2 * params bytes), of which at least the head is given; NULL: they were
- * not sent, or there are none. */
-const unsigned char *execute_types(struct span payload, uint32_t params);
-
-/* The same of a bulk one. */
-const unsigned char *bulk_types(struct span payload, uint32_t params);
+/* The types in a payload (2 * params bytes), of which at least the head is given; NULL: they were not sent,
+ * or there are none. They may be put into `types`, which is there for that. */
+const unsigned char *execute_types(struct span payload, uint32_t params, struct buf *types);
+const unsigned char *named_types(struct span payload, uint32_t params, struct buf *types);
+const unsigned char *bulk_types(struct span payload, uint32_t params, struct buf *types);
 
 /* How the parameters of the client's statement become those of the backend's. */
 struct execute_map {
@@ -44,6 +52,7 @@ enum execute_outcome {
 
 /* Appends the payload for the backend, with types. */
 enum execute_outcome execute_build(struct span payload, const struct execute_map *m, struct buf *out);
+enum execute_outcome named_build(struct span payload, const struct execute_map *m, struct buf *out);
 enum execute_outcome bulk_build(struct span payload, const struct execute_map *m, struct buf *out);
 
 #endif

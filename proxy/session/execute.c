@@ -94,10 +94,11 @@ static void begin_execution(struct session *s, struct statement *st)
 
 /* What differs between an execution and a bulk execution. */
 struct execution {
-    size_t (*head_size)(uint32_t params); /* up to the end of the types */
-    const unsigned char *(*types)(struct span payload, uint32_t params);
+    size_t (*head_size)(struct span payload, uint32_t params); /* up to the end of the types */
+    const unsigned char *(*types)(struct span payload, uint32_t params, struct buf *into);
     enum execute_outcome (*build)(struct span payload, const struct execute_map *m, struct buf *out);
-    bool again; /* kept until its answer comes, to be tried once more */
+    bool again;     /* kept until its answer comes, to be tried once more */
+    int not_cursor; /* flags that ask for no cursor */
 };
 
 /* Sends the packet put together anew. */
@@ -113,7 +114,7 @@ static size_t send_built(struct session *s, struct statement *st, char *bytes, s
         return 0;
     struct buf out = BUF_INIT;
     struct execute_map m = map_of(st);
-    const unsigned char *types = e->types(g.payload, st->params);
+    const unsigned char *types = e->types(g.payload, st->params, &s->shared->built);
     enum execute_outcome outcome = e->build(g.payload, &m, &out);
     if (outcome == EXECUTE_BUILT) {
         if (types)
@@ -126,7 +127,9 @@ static size_t send_built(struct session *s, struct statement *st, char *bytes, s
             atomic_fetch_add_explicit(st->refused, 1, memory_order_relaxed);
         command_refuse(s, g.parts, ERROR_REFUSED, span_of(st->inexact));
     } else {
-        command_refuse(s, g.parts, 1835, SPAN("Malformed communication packet"));
+        command_refuse(s, g.parts, 1835,
+                       s->mariadb ? SPAN("Malformed communication packet")
+                                  : SPAN("Malformed communication packet."));
     }
     buf_free(&out);
     return g.size;
@@ -188,17 +191,17 @@ static size_t execution_begin(struct session *s, char *bytes, size_t len, const 
     s->cursor = false;
     if (!st)
         return command_forward(s, bytes, len);
-    size_t head = e->head_size(st->params), n = get_u24(bytes);
+    size_t n = get_u24(bytes);
     struct span payload = {bytes + PACKET_HEADER, len - PACKET_HEADER < n ? len - PACKET_HEADER : n};
-    if (payload.len < n && payload.len < head)
+    if (payload.len < n && payload.len < e->head_size(payload, st->params))
         return 0;
-    s->cursor = e->again && payload.len > 5 && payload.ptr[5] != 0;
+    s->cursor = e->again && payload.len > 5 && (payload.ptr[5] & ~e->not_cursor) != 0;
     if (statement_stale(s, st) && !renewed(s, st, bytes, len, true, &used))
         return used;
     session_pin(s);
     if (e->again)
         keep_again(s, bytes, len);
-    const unsigned char *types = e->types(payload, st->params);
+    const unsigned char *types = e->types(payload, st->params, &s->shared->built);
     if (st->map || (st->params > 0 && !types && !st->types_sent && st->types_known))
         return send_built(s, st, bytes, len, e);
     if (types && !statement_bind(st, types)) {
@@ -210,13 +213,14 @@ static size_t execution_begin(struct session *s, char *bytes, size_t len, const 
 
 size_t execute_begin(struct session *s, char *bytes, size_t len)
 {
-    static const struct execution execute = {execute_head_size, execute_types, execute_build, true};
-    return execution_begin(s, bytes, len, &execute);
+    static const struct execution execute = {execute_head_size, execute_types, execute_build, true, 0};
+    static const struct execution named = {named_head_size, named_types, named_build, true, EXECUTE_COUNTED};
+    return execution_begin(s, bytes, len, s->capabilities & CLIENT_QUERY_ATTRIBUTES ? &named : &execute);
 }
 
 size_t bulk_begin(struct session *s, char *bytes, size_t len)
 {
-    static const struct execution bulk = {bulk_head_size, bulk_types, bulk_build, false};
+    static const struct execution bulk = {bulk_head_size, bulk_types, bulk_build, false, 0};
     return execution_begin(s, bytes, len, &bulk);
 }
 

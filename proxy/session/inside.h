@@ -207,7 +207,8 @@ struct shared {
     struct zip_tools *zip; /* NULL: no connection is compressed so far */
     struct buf sealer;     /* lends its memory to a connection while that seals */
     struct event *trim;    /* looks through the memory that is kept for large statements */
-    struct buf built;      /* a rewritten text's packet, on its way from the rewriter to the socket */
+    struct buf built;      /* a rewritten text's packet, on its way from the rewriter to the socket; an
+                              execution's types */
     char scratch[SCRATCH_SIZE];
 };
 
@@ -418,6 +419,9 @@ struct own_command {
 };
 
 void own_begin(struct session *s, const struct own_command *own, struct span head, struct span body);
+
+/* The same for a COM_QUERY. */
+void own_query(struct session *s, const struct own_command *own, struct span text);
 session_bytes own_from_backend;
 
 /* Asks the backend for sql_mode, character set and database. */
@@ -438,10 +442,11 @@ enum text_plan { TEXT_FORWARD, TEXT_SEND, TEXT_REFUSE, TEXT_WAIT };
 
 /* What becomes of a text under the pinned rules. TEXT_WAIT: an own command was begun, try again after it.
  * `as`: the statement whose dialect and database the text is read by; NULL: the session's.
- * `build`: what a text is rewritten to becomes a COM_QUERY in the worker's `built`; else its text is in the
- * worker's arena. Either is there until the next call. */
-enum text_plan text_decide(struct session *s, struct span text, const struct statement *as, bool prepared,
-                           bool build, struct rewrite_result *out);
+ * `head`: of a COM_QUERY, what stands before its text in the packet; what the text is rewritten to becomes a
+ * packet with that head in the worker's `built`. A null pointer: it is another command's, to be prepared, and
+ * its text is in the worker's arena. Either is there until the next call. */
+enum text_plan text_decide(struct session *s, struct span text, const struct statement *as, struct span head,
+                           struct rewrite_result *out);
 
 /* A packet of PREPARE's answer that the client must see otherwise, or that must be remembered. */
 void prepare_answer(struct session *s, enum track_event ev, struct span packet);

@@ -14,8 +14,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* What the relay can follow. TLS and compression are each side's own matter; query
- * attributes stand before a query's text; bits of later protocols are not known to be harmless. */
+/* What the relay can follow. TLS and compression are each side's own matter; bits of later protocols are not
+ * known to be harmless, and MySQL's for query attributes means nothing that is known where MariaDB offers it.
+ */
 #define CAPABILITIES_RELAYED                                                                                 \
     ((0xffffffffull & ~(CLIENT_SSL | CLIENT_COMPRESS | CLIENT_ZSTD | CLIENT_QUERY_ATTRIBUTES)) |             \
      MARIADB_CLIENT_PROGRESS | MARIADB_CLIENT_BULK | MARIADB_CLIENT_EXTENDED_METADATA |                      \
@@ -159,7 +160,8 @@ size_t greeting_from_backend(struct session *s, char *bytes, size_t len)
         return size;
     }
     session_timer(s, worker_config(s->worker)->handshake_timeout);
-    s->server_capabilities = g.capabilities & CAPABILITIES_RELAYED;
+    uint64_t relayed = CAPABILITIES_RELAYED | (g.mariadb ? 0 : CLIENT_QUERY_ATTRIBUTES);
+    s->server_capabilities = g.capabilities & relayed;
     memcpy(s->password.salt, g.salt, sizeof g.salt);
     s->mariadb = g.mariadb;
     s->server_version = g.version_number;
@@ -168,8 +170,7 @@ size_t greeting_from_backend(struct session *s, char *bytes, size_t len)
     s->dialect.mariadb = g.mariadb;
     s->dialect.version = g.version_number;
     s->compressions = g.capabilities & (CLIENT_COMPRESS | (g.mariadb ? 0 : CLIENT_ZSTD));
-    greeting_mask((char *)p.ptr, p.len, CAPABILITIES_RELAYED | s->compressions,
-                  tls_client_side(s->tls) ? CLIENT_SSL : 0);
+    greeting_mask((char *)p.ptr, p.len, relayed | s->compressions, tls_client_side(s->tls) ? CLIENT_SSL : 0);
     channel_send(&s->client, bytes, size);
     session_move(s, STATE_LOGIN);
     return size;
@@ -226,7 +227,7 @@ static bool must_be_secure(const struct session *s)
  * relay took away. */
 static uint64_t agree(struct session *s, uint64_t asked)
 {
-    uint64_t sent = asked & CAPABILITIES_RELAYED;
+    uint64_t sent = asked & (CAPABILITIES_RELAYED | (s->server_capabilities & CLIENT_QUERY_ATTRIBUTES));
     s->capabilities = asked & s->server_capabilities;
     s->compression = ZIP_NONE;
     if (asked & s->compressions & CLIENT_COMPRESS)

@@ -291,7 +291,7 @@ static void ask_value(struct session *s, struct span e)
     buf_add_span(&text, e);
     buf_add_str(&text, ") IS NULL LIMIT 1");
     if (more && !buf_failed(&text))
-        own_begin(s, &ask, SPAN("\x03"), buf_span(&text));
+        own_query(s, &ask, buf_span(&text));
     else
         session_fail(s, "out of memory");
     buf_free(&text);

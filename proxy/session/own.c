@@ -4,6 +4,8 @@
  * necessary is simply tried again, and finds what it missed. */
 #include "proxy/session/inside.h"
 
+#include "protocol/attributes.h"
+
 void own_begin(struct session *s, const struct own_command *own, struct span head, struct span body)
 {
     uint8_t seq = 0;
@@ -16,6 +18,12 @@ void own_begin(struct session *s, const struct own_command *own, struct span hea
     s->own_columns = 0;
     buf_free(&s->own_error);
     session_move(s, STATE_OWN);
+}
+
+void own_query(struct session *s, const struct own_command *own, struct span text)
+{
+    bool attributes = s->capabilities & CLIENT_QUERY_ATTRIBUTES;
+    own_begin(s, own, attributes ? QUERY_WITHOUT_ATTRIBUTES : SPAN("\x03"), text);
 }
 
 /* What every answer tells, whoever asked. */
@@ -114,7 +122,7 @@ void own_ask_modes(struct session *s)
 {
     static const struct own_command ask = {"modes", ANSWER_RESULTS, modes_packet, modes_done};
     s->asked = true;
-    own_begin(s, &ask, SPAN("\x03"),
+    own_query(s, &ask,
               SPAN("SELECT CAST(@@sql_mode AS BINARY), CAST(@@character_set_client AS BINARY),"
                    " CAST(@@collation_connection AS BINARY), CAST(DATABASE() AS BINARY) LIMIT 1"));
 }

@@ -90,7 +90,7 @@ size_t prepare_begin(struct session *s, char *bytes, size_t len)
     s->last_prepared = 0;
     if (syntax_answer(s, g.parts))
         return g.size;
-    enum text_plan plan = text_decide(s, text, NULL, true, false, &r);
+    enum text_plan plan = text_decide(s, text, NULL, (struct span){NULL, 0}, &r);
     if (plan == TEXT_WAIT || (plan == TEXT_REFUSE && syntax_ask(s, &r, true)))
         return 0;
     if (plan == TEXT_REFUSE) {

@@ -49,7 +49,7 @@ static void send_modes(struct session *s, const struct own_command *own, const c
     struct buf text = BUF_INIT;
     buf_printf(&text, "SET sql_mode='%s',character_set_client=%s,collation_connection=%s", sql_mode, charset,
                collation);
-    own_begin(s, own, SPAN("\x03"), buf_span(&text));
+    own_query(s, own, buf_span(&text));
     buf_free(&text);
 }
 
@@ -145,7 +145,7 @@ static void prepare_named(struct session *s)
     if (arena_failed(arena) || buf_failed(&text))
         session_fail(s, "out of memory");
     else
-        own_begin(s, &own, SPAN("\x03"), buf_span(&text));
+        own_query(s, &own, buf_span(&text));
     buf_free(&text);
 }
 
@@ -315,7 +315,7 @@ enum renew statement_renew(struct session *s, struct statement *st, struct rewri
 {
     if (buf_len(&s->own_error) > 0)
         return RENEW_FAILED;
-    enum text_plan plan = text_decide(s, st->text, st, true, false, r);
+    enum text_plan plan = text_decide(s, st->text, st, (struct span){NULL, 0}, r);
     if (plan == TEXT_WAIT)
         return RENEW_WAIT;
     if (plan == TEXT_REFUSE)

@@ -1,11 +1,14 @@
 /* Statements as text: what becomes of COM_QUERY, and the commands that change what a text means. */
 #include "proxy/session/statements.h"
 
+#include "protocol/attributes.h"
 #include "protocol/large.h"
 #include "proxy/sql/arena.h"
 
 /* MySQL's status flags do not tell ANSI_QUOTES: as long as that is not known, what stands in double quotes
  * may be a migrated table's name. */
+#define ERROR_MALFORMED 1835
+
 static bool quotes_may_name(const struct session *s, const struct rewrite_session *rs, struct span text)
 {
     if (s->mariadb || s->modes_known || s->asked || !memchr(text.ptr, '"', text.len))
@@ -17,19 +20,19 @@ static bool quotes_may_name(const struct session *s, const struct rewrite_sessio
 
 /* The client's buffer, where a large text stands in it alone and will not be looked at again: it can become
  * the backend's. */
-static struct buf *text_over(struct session *s, struct span text)
+static struct buf *text_over(struct session *s, struct span head, struct span text)
 {
     struct buf *in = &s->client.in;
     bool settled = s->asked || (s->modes_known && s->charset_known && s->database_known);
     size_t headers = s->joined / PACKET_MAX * PACKET_HEADER; /* left behind when the packets were joined */
-    if (!settled || in->cap < LARGE || text.ptr != buf_ptr(in) + PACKET_HEADER + 1 ||
+    if (!settled || in->cap < LARGE || text.ptr != buf_ptr(in) + PACKET_HEADER + head.len ||
         text.ptr + text.len + headers != in->data + in->end || buf_len(channel_out(&s->backend)) > 0)
         return NULL;
     return in;
 }
 
-enum text_plan text_decide(struct session *s, struct span text, const struct statement *as, bool prepared,
-                           bool build, struct rewrite_result *out)
+enum text_plan text_decide(struct session *s, struct span text, const struct statement *as, struct span head,
+                           struct rewrite_result *out)
 {
     const struct rules *rules = session_pin(s);
     *out = (struct rewrite_result){.verdict = REWRITE_UNCHANGED};
@@ -37,7 +40,7 @@ enum text_plan text_decide(struct session *s, struct span text, const struct sta
         s->modes_known = s->charset_known = false;
         return TEXT_FORWARD;
     }
-    struct rewrite_session rs = facts_rewrite_session(s, rules, prepared);
+    struct rewrite_session rs = facts_rewrite_session(s, rules, !head.ptr);
     if (as && as->database.ptr) {
         rs.dialect = as->dialect;
         rs.database = as->database;
@@ -48,12 +51,12 @@ enum text_plan text_decide(struct session *s, struct span text, const struct sta
     if (!rewrite_wanted(&rs, text))
         return TEXT_FORWARD;
     arena_reset(s->shared->arena);
-    if (build) {
+    if (head.ptr) {
         rs.into = &s->shared->built;
         buf_reset(rs.into);
         packet_begin(rs.into);
-        buf_add_byte(rs.into, COM_QUERY);
-        rs.over = text_over(s, text);
+        buf_add_span(rs.into, head);
+        rs.over = text_over(s, head, text);
     }
     rewrite_text(s->shared->arena, &rs, text, out);
     if ((out->touches || out->ask.ptr) && !s->asked &&
@@ -83,6 +86,12 @@ void text_refuse(struct session *s, const struct rewrite_result *r, size_t parts
     buf_free(&text);
 }
 
+/* How much of a COM_QUERY stands before its text. 0: malformed. */
+static size_t query_head(const struct session *s, struct span payload)
+{
+    return s->capabilities & CLIENT_QUERY_ATTRIBUTES ? attributes_end(payload) : 1;
+}
+
 size_t query_begin(struct session *s, char *bytes, size_t len)
 {
     struct gathered g;
@@ -97,7 +106,12 @@ size_t query_begin(struct session *s, char *bytes, size_t len)
         return command_forward(s, bytes, len);
     if (!g.payload.ptr)
         return 0;
-    struct span text = {g.payload.ptr + 1, g.payload.len - 1};
+    struct span head = {g.payload.ptr, query_head(s, g.payload)};
+    struct span text = {g.payload.ptr + head.len, g.payload.len - head.len};
+    if (head.len == 0) {
+        command_refuse(s, g.parts, ERROR_MALFORMED, SPAN("Malformed communication packet.")); /* MySQL's */
+        return g.size;
+    }
     if (s->named.failed) {
         s->named.failed = false;
         named_forget_values(s);
@@ -106,7 +120,7 @@ size_t query_begin(struct session *s, char *bytes, size_t len)
     }
     if (syntax_answer(s, g.parts))
         return g.size;
-    enum text_plan plan = text_decide(s, text, NULL, false, true, &r);
+    enum text_plan plan = text_decide(s, text, NULL, head, &r);
     if (plan == TEXT_WAIT || (r.ask.ptr && !named_ready(s, &r)))
         return 0;
     bool passes = syntax_passes(&r);
@@ -136,7 +150,7 @@ size_t query_begin(struct session *s, char *bytes, size_t len)
     if (plan == TEXT_SEND)
         command_send_built(s, r.over ? &s->client.in : &s->shared->built, g.parts);
     else if (g.parts > 1) /* joined, so it must be split again */
-        command_send(s, SPAN("\x03"), text, g.parts);
+        command_send(s, head, text, g.parts);
     else
         command_forward(s, bytes, g.size);
     return g.size;

@@ -4,6 +4,7 @@
  * parsed as before but for that; parameters put together twice are the same as once. */
 #include <stdlib.h>
 
+#include "protocol/attributes.h"
 #include "protocol/execute.h"
 #include "protocol/handshake.h"
 #include "protocol/ok.h"
@@ -121,7 +122,9 @@ static void try_ok(const uint8_t *data, size_t size)
     buf_free(&out);
 }
 
-static void try_execute(const uint8_t *data, size_t size, bool bulk)
+typedef enum execute_outcome execute_builder(struct span, const struct execute_map *, struct buf *);
+
+static void try_execute(const uint8_t *data, size_t size, execute_builder *build)
 {
     static const uint32_t map[] = {0, 0, 1};
     static const unsigned char types[] = {0x03, 0, 0xfd, 0};
@@ -135,14 +138,25 @@ static void try_execute(const uint8_t *data, size_t size, bool bulk)
     struct execute_map again = {.id = 7, .params = once.out_params, .out_params = once.out_params};
     struct span payload = {(const char *)data + 1, size - 1};
     struct buf first = BUF_INIT, second = BUF_INIT;
-    enum execute_outcome (*build)(struct span, const struct execute_map *, struct buf *) =
-        bulk ? bulk_build : execute_build;
-    if (build(payload, &once, &first)) {
-        HOLD(build(buf_span(&first), &again, &second));
+    if (build(payload, &once, &first) == EXECUTE_BUILT) {
+        HOLD(build(buf_span(&first), &again, &second) == EXECUTE_BUILT);
         HOLD(span_eq(buf_span(&first), buf_span(&second)));
     }
     buf_free(&first);
     buf_free(&second);
+}
+
+/* What can be put together anew has the types that were found in its head. */
+static void try_named(const uint8_t *data, size_t size)
+{
+    struct buf types = BUF_INIT;
+    try_execute(data, size, named_build);
+    if (size > 1) {
+        struct span payload = {(const char *)data + 1, size - 1};
+        bool there = named_head_size(payload, 2) <= payload.len;
+        HOLD(there || !named_types(payload, 2, &types));
+    }
+    buf_free(&types);
 }
 
 static void try_logical(const uint8_t *data, size_t size)
@@ -179,7 +193,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
         return 0;
-    switch (data[0] % 8) {
+    switch (data[0] % 10) {
     case 0:
         try_tracker(data + 1, size - 1);
         break;
@@ -194,10 +208,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 4:
     case 5:
-        try_execute(data + 1, size - 1, data[0] % 8 == 5);
+        try_execute(data + 1, size - 1, data[0] % 10 == 5 ? bulk_build : execute_build);
         break;
     case 6:
         try_proxy_header(data + 1, size - 1);
+        break;
+    case 8:
+        try_named(data + 1, size - 1);
+        break;
+    case 9:
+        HOLD(attributes_end((struct span){(const char *)data + 1, size - 1}) <= size - 1);
         break;
     default:
         try_logical(data + 1, size - 1);

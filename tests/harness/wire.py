@@ -78,10 +78,12 @@ class Wire:
         self.sequence = sequence + 1 + len(payload) // MAX_PAYLOAD
         self.socket.sendall(packets)
 
-    def handshake_response(self, greeting, user=APP_USER, password=APP_PASSWORD, database=None, plugin=None):
+    def handshake_response(self, greeting, user=APP_USER, password=APP_PASSWORD, database=None, plugin=None,
+                           more=0):
+        """`more`: further capabilities."""
         plugin = plugin or plugin_of(greeting)
         proof = PROOFS[plugin](password.encode(), salt_of(greeting))
-        flags = CAPABILITIES | (CLIENT_CONNECT_WITH_DB if database else 0)
+        flags = CAPABILITIES | more | (CLIENT_CONNECT_WITH_DB if database else 0)
         return (struct.pack("<IIB23x", flags, 1 << 30, 45) + user.encode() + b"\0" + bytes([len(proof)]) + proof +
                 (database.encode() + b"\0" if database else b"") + plugin.encode() + b"\0")
 

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "protocol/attributes.h"
 #include "protocol/execute.h"
 #include "protocol/handshake.h"
 #include "protocol/large.h"
@@ -416,8 +417,8 @@ static void test_execute_map(void **state)
     static const uint32_t map[] = {2, 0, 2, 1, 3};
     struct execute_map m = {.id = 9, .params = 4, .out_params = 5, .map = map};
     struct buf out = BUF_INIT;
-    assert_int_equal(execute_head_size(4), 20);
-    assert_non_null(execute_types(execute_4, 4));
+    assert_int_equal(execute_head_size(execute_4, 4), 20);
+    assert_non_null(execute_types(execute_4, 4, NULL));
     assert_int_equal(execute_build(execute_4, &m, &out), EXECUTE_BUILT);
     assert_span(buf_span(&out), "\x17\x09\x00\x00\x00\x00\x01\x00\x00\x00"
                                 "\x08"
@@ -446,7 +447,7 @@ static void test_execute_remembers_types(void **state)
     struct execute_map m = {
         .id = 2, .params = 1, .out_params = 1, .types = (const unsigned char *)"\x03\x80"};
     struct buf out = BUF_INIT;
-    assert_null(execute_types(without, 1));
+    assert_null(execute_types(without, 1, NULL));
     assert_int_equal(execute_build(without, &m, &out), EXECUTE_BUILT);
     assert_span(buf_span(&out), "\x17\x02\x00\x00\x00\x00\x01\x00\x00\x00"
                                 "\x00"
@@ -480,6 +481,163 @@ static void test_execute_long_data(void **state)
     buf_free(&out);
 }
 
+/* ---- with names ---- */
+
+/* COM_QUERY of "DO 1": where its text begins. 0: malformed. */
+static void test_attributes_end(void **state)
+{
+    (void)state;
+    static const struct {
+        struct span head;
+        bool good;
+    } cases[] = {
+        {SPAN("\x03\x00\x01"), true},
+        {SPAN("\x03\xfc\x00\x00\x01"), true}, /* numbers longer than they must be */
+        {SPAN("\x03\x00\xfc\x01\x00"), true},
+        {SPAN("\x03\x01\x01"
+              "\x00"
+              "\x01"
+              "\xfe\x00\x01n"
+              "\x03val"),
+         true},
+        {SPAN("\x03\x03\x01" /* LONG UNSIGNED 7 without a name, NULL "n", DATETIME of nothing "d" */
+              "\x02"
+              "\x01"
+              "\x03\x80\x00\x06\x00\x01n\x0c\x00\x01"
+              "d"
+              "\x07\x00\x00\x00"
+              "\x00"),
+         true},
+        {SPAN("\x03\x01\x01" /* YEAR and INT24 have their length before them, to MySQL */
+              "\x00"
+              "\x01"
+              "\x0d\x00\x00"
+              "\x02\xe8\x07"),
+         true},
+        {SPAN("\x03\x01\x01"
+              "\x01" /* all NULL: nothing follows the types */
+              "\x01"
+              "\x08\x00\x02"
+              "ab"),
+         true},
+        {SPAN("\x03\x00\x00"), false}, /* sets */
+        {SPAN("\x03\x00\x02"), false},
+        {SPAN("\x03\xfb\x01"), false}, /* counts that are none */
+        {SPAN("\x03\xff\x01\x00\x00"), false},
+        {SPAN("\x03\xfd\x00\x00\x01\x01"), false}, /* 65536 of them */
+        {SPAN("\x03\xfe\x01\x00\x00\x00\x01\x00\x00\x00\x01"), false},
+        {SPAN("\x03\x01\x01"
+              "\x00"
+              "\x00"), /* without types */
+         false},
+        {SPAN("\x03\x01\x01"
+              "\x00"
+              "\x01"
+              "\xfe\x00\xfe\xff\xff\xff\xff\xff\xff\xff\xff"), /* a name of 2^64 - 1 bytes */
+         false},
+        {SPAN("\x03\x01\x01"
+              "\x00"
+              "\x01"
+              "\xfe\x00\x00"
+              "\xfe\xff\xff\xff\xff\xff\xff\xff\xff"), /* and a value */
+         false},
+        {SPAN("\x03\x01\x01"
+              "\x00"
+              "\x01"
+              "\xf4\x00\x00"
+              "\x01"), /* BOOL */
+         false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buf whole = BUF_INIT;
+        buf_add_span(&whole, cases[i].head);
+        buf_add_str(&whole, "DO 1");
+        assert_int_equal(attributes_end(buf_span(&whole)), cases[i].good ? cases[i].head.len : 0);
+        for (size_t n = 0; n < cases[i].head.len; n++) { /* none of it is read past the end */
+            char *exact = malloc(n + 1);
+            memcpy(exact, cases[i].head.ptr, n);
+            assert_int_equal(attributes_end((struct span){exact, n}), 0);
+            free(exact);
+        }
+        buf_free(&whole);
+    }
+}
+
+/* EXECUTE of a statement with two parameters, LONG 5 and VAR_STRING "ab", and the attributes "n": NULL, "v":
+ * "x". */
+static const struct span named_4 = SPAN("\x17\x01\x00\x00\x00\x08\x01\x00\x00\x00"
+                                        "\x04"
+                                        "\x04"
+                                        "\x01"
+                                        "\x03\x00\x00\xfd\x00\x01p\xfe\x00\x01n\xfe\x00\x01v"
+                                        "\x05\x00\x00\x00"
+                                        "\x02"
+                                        "ab"
+                                        "\x01x");
+
+static void test_named_map(void **state)
+{
+    (void)state;
+    static const uint32_t map[] = {1, 0, 1};
+    struct execute_map m = {.id = 9, .params = 2, .out_params = 3, .map = map};
+    struct buf out = BUF_INIT, types = BUF_INIT;
+    const size_t head = 28;
+    for (size_t n = 0; n <= named_4.len; n++) {
+        struct span part = {named_4.ptr, n};
+        assert_int_equal(named_head_size(part, 2) <= n, n >= head);
+        assert_int_equal(named_types(part, 2, &types) != NULL, n >= head);
+    }
+    assert_memory_equal(named_types(named_4, 2, &types), "\x03\x00\xfd\x00", 4);
+    assert_int_equal(named_build(named_4, &m, &out), EXECUTE_BUILT);
+    assert_span(buf_span(&out), "\x17\x09\x00\x00\x00\x08\x01\x00\x00\x00"
+                                "\x05"
+                                "\x08"
+                                "\x01"
+                                "\xfd\x00\x01p\x03\x00\x00\xfd\x00\x01p\xfe\x00\x01n\xfe\x00\x01v"
+                                "\x02"
+                                "ab"
+                                "\x05\x00\x00\x00"
+                                "\x02"
+                                "ab"
+                                "\x01x");
+    buf_free(&out);
+    for (size_t n = 0; n < named_4.len; n++) {
+        assert_int_equal(named_build((struct span){named_4.ptr, n}, &m, &out), EXECUTE_MALFORMED);
+        buf_free(&out);
+    }
+    m.params = 5; /* more than come */
+    assert_int_equal(named_build(named_4, &m, &out), EXECUTE_MALFORMED);
+    assert_null(named_types(named_4, 5, &types));
+    buf_free(&out);
+    buf_free(&types);
+}
+
+/* Types that were sent before have no names any more. */
+static void test_named_remembers_types(void **state)
+{
+    (void)state;
+    struct span without = SPAN("\x17\x01\x00\x00\x00\x00\x01\x00\x00\x00"
+                               "\x01"
+                               "\x00"
+                               "\x00"
+                               "\x07\x00\x00\x00");
+    struct execute_map m = {
+        .id = 2, .params = 1, .out_params = 1, .types = (const unsigned char *)"\x03\x80"};
+    struct buf out = BUF_INIT;
+    assert_null(named_types(without, 1, &out));
+    assert_int_equal(named_build(without, &m, &out), EXECUTE_BUILT);
+    assert_span(buf_span(&out), "\x17\x02\x00\x00\x00\x00\x01\x00\x00\x00"
+                                "\x01"
+                                "\x00"
+                                "\x01"
+                                "\x03\x80\x00"
+                                "\x07\x00\x00\x00");
+    buf_reset(&out);
+    m.types = NULL;
+    assert_int_equal(named_build(without, &m, &out), EXECUTE_MALFORMED);
+    buf_free(&out);
+}
+
 static void test_bulk(void **state)
 {
     (void)state;
@@ -493,7 +651,7 @@ static void test_bulk(void **state)
     static const uint32_t map[] = {1, 0, 1};
     struct execute_map m = {.id = 3, .params = 2, .out_params = 3, .map = map};
     struct buf out = BUF_INIT;
-    assert_non_null(bulk_types(p, 2));
+    assert_non_null(bulk_types(p, 2, NULL));
     assert_int_equal(bulk_build(p, &m, &out), EXECUTE_BUILT);
     assert_span(buf_span(&out), "\xfa\x03\x00\x00\x00\x80\x00"
                                 "\xfd\x00\x03\x00\xfd\x00"
@@ -509,7 +667,7 @@ static void test_bulk(void **state)
                                "\x01");
     m = (struct execute_map){
         .id = 3, .params = 2, .out_params = 2, .types = (const unsigned char *)"\x03\x00\xfd\x00"};
-    assert_null(bulk_types(untyped, 2));
+    assert_null(bulk_types(untyped, 2, NULL));
     assert_int_equal(bulk_build(untyped, &m, &out), EXECUTE_BUILT);
     assert_span(buf_span(&out), "\xfa\x03\x00\x00\x00\xc0\x00"
                                 "\x03\x00\xfd\x00"
@@ -604,6 +762,9 @@ int main(void)
         cmocka_unit_test(test_execute_map),
         cmocka_unit_test(test_execute_remembers_types),
         cmocka_unit_test(test_execute_long_data),
+        cmocka_unit_test(test_attributes_end),
+        cmocka_unit_test(test_named_map),
+        cmocka_unit_test(test_named_remembers_types),
         cmocka_unit_test(test_bulk),
         cmocka_unit_test(test_repeated_values),
     };
