@@ -193,19 +193,31 @@ static bool add_value(struct span value, unsigned char type, uint32_t need, stru
 {
     bool floating = (type == TYPE_FLOAT && value.len == 4) || (type == TYPE_DOUBLE && value.len == 8);
     bool is_time = type == TYPE_TIMESTAMP || type == TYPE_TIME || type == TYPE_DATETIME;
-    if (need == MAP_WHOLE && floating) {
+    if ((need & MAP_WHOLE) && floating) {
         add_whole(value, type, out);
         return true;
     }
     buf_add_span(out, value);
-    if (need == MAP_WHOLE)
-        return !is_time || !has_microseconds(value, type);
-    return need == 0 || !floating || floating_fits(value, type, need);
+    if (value.len > 0 && is_time && (need & MAP_WHOLE))
+        return !has_microseconds(value, type);
+    if (value.len > 0 && is_time && (need & MAP_MOMENT))
+        return type == TYPE_TIME;
+    return !(need & MAP_TEXT) || !floating || floating_fits(value, type, need & MAP_TEXT);
 }
 
 static uint32_t need_of(const struct execute_map *m, uint32_t out)
 {
     return m->map ? MAP_NEED(m->map[out]) : 0;
+}
+
+bool execute_retyped(const struct execute_map *m, const unsigned char *types)
+{
+    for (uint32_t i = 0; m->types && types && i < m->out_params; i++) {
+        size_t at = 2 * (size_t)source_of(m, i);
+        if ((need_of(m, i) & MAP_MYSQL) && memcmp(types + at, m->types + at, 2) != 0)
+            return true;
+    }
+    return false;
 }
 
 /* ---- the packets ---- */

@@ -50,6 +50,10 @@ enum execute_outcome {
     EXECUTE_INEXACT,   /* a repeated value of a type whose store no cast repeats */
 };
 
+/* Whether the backend's statement, which was executed with m->types, would treat one of these `types`
+ * otherwise than a new one: see MAP_MYSQL. */
+bool execute_retyped(const struct execute_map *m, const unsigned char *types);
+
 /* Appends the payload for the backend, with types. */
 enum execute_outcome execute_build(struct span payload, const struct execute_map *m, struct buf *out);
 enum execute_outcome named_build(struct span payload, const struct execute_map *m, struct buf *out);

@@ -600,14 +600,17 @@ static bool convert(struct plan *p, struct builder *b, const struct catalog_colu
 }
 
 /* What an execution must see to where a parameter is repeated into a column of that type
- * (protocol/execute.h). */
-static uint32_t need_of_column(const struct catalog_column *c)
+ * (protocol/parameter_map.h). */
+static uint32_t need_of_column(const struct plan *p, const struct catalog_column *c)
 {
+    uint32_t need = p->rules->mariadb ? 0 : MAP_MYSQL;
     if (c->class == COLUMN_INTEGER)
-        return MAP_WHOLE;
+        return need | MAP_WHOLE;
+    if (c->class != COLUMN_STRING)
+        return need;
     struct span length = type_length(c->type);
     unsigned long chars = length.len ? strtoul(length.ptr + 1, NULL, 10) : ULONG_MAX;
-    return c->class == COLUMN_STRING && chars <= MAP_TEXT ? (uint32_t)chars : 0;
+    return need | (p->rules->mariadb ? 0 : MAP_MOMENT) | (chars <= MAP_TEXT ? (uint32_t)chars : 0);
 }
 
 /* Marks a repeated parameter with what it needs. Values that are put together from parameters are of no type
@@ -615,16 +618,16 @@ static uint32_t need_of_column(const struct catalog_column *c)
 static bool mark_parameter(struct plan *p, const struct catalog_column *c, const struct expr *e,
                            struct fragment *value)
 {
-    uint32_t need = need_of_column(c);
+    uint32_t need = need_of_column(p, c);
     while (e->kind == EXPR_PAREN)
         e = e->args;
     if (need == 0)
         return true;
-    if (e->kind != EXPR_PARAM || value->param_count != 1)
+    if ((e->kind != EXPR_PARAM || value->param_count != 1) && (need & ~MAP_MYSQL))
         return false;
-    uint32_t *marked = arena_alloc(p->arena, sizeof *marked);
-    if (!arena_failed(p->arena))
-        *marked = MAP_INDEX(value->params[0]) | need << 16;
+    uint32_t *marked = arena_alloc(p->arena, (value->param_count + 1) * sizeof *marked);
+    for (uint32_t i = 0; i < value->param_count && !arena_failed(p->arena); i++)
+        marked[i] = MAP_INDEX(value->params[i]) | need << 16;
     value->params = marked;
     return true;
 }

@@ -264,7 +264,7 @@ static void repeat_values(struct plan *p, const struct stmt *s, struct expr *arg
         if (repeated && !is_repeatable(p, arg->range))
             refuse(p, p->strict ? p->strict : p->named, "a value of USING would have to be computed twice",
                    "put it into a variable first");
-        else if (MAP_NEED(entry) && !is_exact_value(p, arg))
+        else if ((MAP_NEED(entry) & (MAP_WHOLE | MAP_TEXT)) && !is_exact_value(p, arg))
             refuse(p, p->strict ? p->strict : p->named,
                    "a value of USING must be repeated, and its type is not known",
                    "give it as a literal, or set the new columns too");

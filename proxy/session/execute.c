@@ -101,6 +101,13 @@ struct execution {
     int not_cursor; /* flags that ask for no cursor */
 };
 
+/* Whether the backend's statement was executed with types that it would hold these against. */
+static bool retyped(const struct statement *st, const unsigned char *types)
+{
+    struct execute_map m = map_of(st);
+    return st->types_sent && execute_retyped(&m, types);
+}
+
 /* Sends the packet put together anew. */
 static size_t send_built(struct session *s, struct statement *st, char *bytes, size_t len,
                          const struct execution *e)
@@ -115,7 +122,8 @@ static size_t send_built(struct session *s, struct statement *st, char *bytes, s
     struct buf out = BUF_INIT;
     struct execute_map m = map_of(st);
     const unsigned char *types = e->types(g.payload, st->params, &s->shared->built);
-    enum execute_outcome outcome = e->build(g.payload, &m, &out);
+    enum execute_outcome outcome =
+        st->pin && retyped(st, types) ? EXECUTE_INEXACT : e->build(g.payload, &m, &out);
     if (outcome == EXECUTE_BUILT) {
         if (types)
             statement_bind(st, types);
@@ -196,6 +204,8 @@ static size_t execution_begin(struct session *s, char *bytes, size_t len, const 
     if (payload.len < n && payload.len < e->head_size(payload, st->params))
         return 0;
     s->cursor = e->again && payload.len > 5 && (payload.ptr[5] & ~e->not_cursor) != 0;
+    if (st->map && retyped(st, e->types(payload, st->params, &s->shared->built)))
+        st->lost = true;
     if (statement_stale(s, st) && !renewed(s, st, bytes, len, true, &used))
         return used;
     session_pin(s);

@@ -3,7 +3,7 @@ column holds is what the old one holds, and that is what the server stores witho
 
 import pytest
 
-from harness import Client, Migration
+from harness import Client, Migration, lines
 
 TYPES = [
     "INT", "TINYINT UNSIGNED", "BIGINT UNSIGNED", "SMALLINT NOT NULL", "DECIMAL(10,2)", "DECIMAL(20,10)",
@@ -39,12 +39,14 @@ def make(server, name, more):
         server.query(f"CREATE TABLE `{name}`.t{n} (id INT PRIMARY KEY, o {kind}{new}) CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci")
 
 
-def may_be_refused(kind, value):
-    """Floating-point numbers into short texts, parts of a second into integers."""
+def may_be_refused(kind, value, mysql):
+    """Floating-point numbers into short texts, parts of a second into integers; on MySQL moments into texts."""
     integers, texts = NOT_REPEATED
     kind = kind.split(" ")[0]
     if kind in integers:
         return value.startswith(("datetime:", "time:")) and "." in value
+    if mysql and value.startswith("datetime:"):
+        return "CHAR" in kind or kind == "TEXT"
     return kind in texts and value.startswith(("double:", "float:"))
 
 
@@ -63,6 +65,7 @@ def test_a_repeated_parameter_is_what_is_stored(server, database, proxy, form, m
     for migration in migrations:
         one.walk(migration.name, "dual-write")
     compared = repeated = 0
+    mysql = lines.chosen().family == "mysql"
     with Client(port=server.port, database=plain) as direct, Client(port=one.port, database=name) as proxied:
         for client in (direct, proxied):
             client.check("query", f"SET sql_mode = '{MODES[mode]}'")
@@ -79,9 +82,13 @@ def test_a_repeated_parameter_is_what_is_stored(server, database, proxy, form, m
                     client.check("query", f"DELETE FROM t{n}")
                     if form != "insert":
                         client.check("query", f"INSERT IGNORE INTO t{n} (id) VALUES (1)")
+                    if mysql and client is direct:  # it would convert to the type of an earlier execution
+                        client.check("prepare", "s", text)
                     errors.append(error_of(client, "execute", "s", value))
                 both = server.query(f"SELECT HEX(o), HEX(n) FROM `{name}`.t{n}")
-                if errors[1] == REFUSED and may_be_refused(kind, value):
+                if errors[1] == REFUSED and may_be_refused(kind, value, mysql):
+                    continue
+                if mysql and errors[1] == 1292 and value == "str:trailing   ":  # docs/compatibility.md
                     continue
                 compared += 1
                 assert bool(errors[1]) == bool(errors[0]), (kind, value, errors)

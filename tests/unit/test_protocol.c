@@ -680,7 +680,7 @@ static void test_bulk(void **state)
 static void test_repeated_values(void **state)
 {
     (void)state;
-    const uint32_t whole = MAP_WHOLE;
+    const uint32_t whole = MAP_WHOLE, moment_text = MAP_MOMENT | MAP_MYSQL;
     static const unsigned char time_of_day[] = "\x0c\x00\x00\x00\x00\x00\x01\x02\x03\x40\x42\x0f\x00";
     static const unsigned char whole_second[] = "\x08\x00\x00\x00\x00\x00\x01\x02\x03";
     static const unsigned char moment[] = "\x0b\xe4\x07\x01\x02\x01\x02\x03\x01\x00\x00\x00";
@@ -716,6 +716,10 @@ static void test_repeated_values(void **state)
         {11, 0, time_of_day, 13, 5, EXECUTE_BUILT, 0},
         {11, 0, whole_second, 9, whole, EXECUTE_BUILT, 0},
         {12, 0, moment, 12, whole, EXECUTE_INEXACT, 0},
+        {12, 0, moment, 12, moment_text, EXECUTE_INEXACT, 0},
+        {11, 0, time_of_day, 13, moment_text, EXECUTE_BUILT, 0},
+        {5, 2.5, NULL, 0, MAP_MYSQL, EXECUTE_BUILT, 2.5},
+        {5, 2.5, NULL, 0, MAP_MYSQL | MAP_WHOLE, EXECUTE_BUILT, 2},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct buf in = BUF_INIT, out = BUF_INIT;
@@ -743,6 +747,20 @@ static void test_repeated_values(void **state)
     }
 }
 
+static void test_retyped(void **state)
+{
+    (void)state;
+    static const unsigned char before[] = {5, 0, 8, 0}, same[] = {5, 0, 0xfd, 0}, other[] = {0xfd, 0, 8, 0};
+    static const uint32_t map[] = {0, MAP_MYSQL << 16, 1};
+    struct execute_map m = {.params = 2, .out_params = 3, .map = map, .types = before};
+    assert_false(execute_retyped(&m, before));
+    assert_false(execute_retyped(&m, same)); /* only the other parameter, which is not repeated */
+    assert_false(execute_retyped(&m, NULL));
+    assert_true(execute_retyped(&m, other));
+    m.types = NULL;
+    assert_false(execute_retyped(&m, other));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -767,6 +785,7 @@ int main(void)
         cmocka_unit_test(test_named_remembers_types),
         cmocka_unit_test(test_bulk),
         cmocka_unit_test(test_repeated_values),
+        cmocka_unit_test(test_retyped),
     };
     return cmocka_run_group_tests_name("protocol", tests, NULL, NULL);
 }
