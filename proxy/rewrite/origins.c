@@ -10,6 +10,8 @@
 #include "proxy/rewrite/expression.h"
 #include "proxy/rewrite/plan.h"
 
+#define COLUMNS_MAX 4096 /* the servers select no more */
+
 static bool is_ascii(struct span s)
 {
     for (size_t i = 0; i < s.len; i++)
@@ -90,7 +92,8 @@ static void note(struct plan *p, const struct source *source, struct span column
                  uint32_t position, uint16_t lost, bool nullable)
 {
     const struct catalog_column *c = catalog_column_of(source->table, column);
-    if (!c || !(c->facts.known || source->reshaped) || !names_are_told(p, source, label))
+    if (p->shown_count == COLUMNS_MAX || !c || !(c->facts.known || source->reshaped) ||
+        !names_are_told(p, source, label))
         return;
     struct shown_node *node = arena_new_of(p->arena, struct shown_node);
     node->shown = (struct rewrite_shown){

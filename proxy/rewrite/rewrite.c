@@ -15,6 +15,8 @@ bool rewrite_wanted(const struct rewrite_session *s, struct span text)
     return scan_text_for(&s->dialect, text, &s->rules->names, concern) & concern;
 }
 
+#define SHOWN_MAX 16384 /* columns of a text's results that are told of: a session keeps them */
+
 /* All statements of one text. */
 struct run {
     struct plan plan;
@@ -116,7 +118,7 @@ static void add_shown(struct run *run, struct rewrite_shown shown)
 {
     struct rewrite_shown *items =
         grown(run->plan.arena, run->shown, run->shown_count, sizeof *items, &run->shown_cap);
-    if (!items || run->plan.unseen)
+    if (!items || run->plan.unseen || run->shown_count == SHOWN_MAX)
         return;
     shown.result = (uint32_t)run->plan.part;
     run->shown = items;

@@ -50,6 +50,23 @@ bool shown_set(struct shown *to, const struct rewrite_result *r)
     return true;
 }
 
+/* They are in order. */
+static const struct rewrite_shown *find(const struct shown *shown, uint32_t result, uint32_t position)
+{
+    size_t low = 0, high = shown->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct rewrite_shown *item = &shown->items[middle];
+        if (item->result == result && item->position == position)
+            return item;
+        if (item->result < result || (item->result == result && item->position < position))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
 bool shown_describe(const struct shown *shown, const struct tracker *t, bool text,
                     const struct catalog *catalog, struct span packet, struct buf *out)
 {
@@ -60,10 +77,6 @@ bool shown_describe(const struct shown *shown, const struct tracker *t, bool tex
         .cursor = t->answer == ANSWER_CURSOR,
         .widths = catalog_widths(catalog),
     };
-    for (size_t i = 0; i < shown->count; i++) {
-        const struct rewrite_shown *item = &shown->items[i];
-        if (item->result == t->results && item->position == t->definition)
-            return definition_describe(packet, &item->is, &c, out);
-    }
-    return false;
+    const struct rewrite_shown *item = find(shown, t->results, t->definition);
+    return item && definition_describe(packet, &item->is, &c, out);
 }
