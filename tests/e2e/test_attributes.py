@@ -174,10 +174,9 @@ def test_they_are_offered_as_the_server_does(server, shop_behind):
     assert offers[0] == offers[1] == (QUERY_ATTRIBUTES if server.family == "mysql" else 0)
 
 
-def test_a_client_that_asks_though_they_are_not_offered(server, shop_behind):
+@pytest.mark.only("mariadb", reason="MySQL offers query attributes")
+def test_a_client_that_asks_though_they_are_not_offered(shop_behind):
     """MariaDB does not look at the bit; neither may the proxy."""
-    if server.family == "mysql":
-        pytest.skip("offered")
     behind = shop_behind(3, 3)
     behind.walk("dual-write")
     with Attributed(behind.proxy.port, behind.database) as wire:
