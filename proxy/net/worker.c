@@ -537,6 +537,9 @@ static void run_stop(struct worker *w, struct message *m)
 static void *worker_main(void *arg)
 {
     struct worker *w = arg;
+    char name[16]; /* for top -H, gdb and the bench */
+    snprintf(name, sizeof name, "worker %u", w->index);
+    pthread_setname_np(pthread_self(), name);
     event_base_dispatch(w->base);
     return NULL;
 }
