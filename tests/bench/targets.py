@@ -151,7 +151,8 @@ class Bench:
         return used
 
     def system_calls(self, target, threads, workload="oltp_point_select"):
-        """System calls of the proxy a query (text), without those that opening and closing the connections takes."""
+        """System calls a query (text) of the threads that relay, without those that opening and closing the connections
+        takes."""
         few, calls_of_few = self._traced(target, threads, workload, "--time=0", f"--events={threads}")
         many, calls = self._traced(target, threads, workload, "--time=2")
         return (calls - calls_of_few) / (many - few)
@@ -159,11 +160,11 @@ class Bench:
     def _traced(self, target, threads, workload, *words):
         """Queries, and the system calls that strace counts meanwhile (it slows the proxy)."""
         port, database, proxy = self.targets[target]
-        summary = proxy.directory / "strace"
-        tracer = subprocess.Popen(["strace", "-f", "-c", "-o", str(summary), "-p", str(proxy.pid)],
+        summary, relaying = proxy.directory / "strace", relaying_threads(proxy)
+        tracer = subprocess.Popen(["strace", "-c", "-o", str(summary), *[f"-p{thread.name}" for thread in relaying]],
                                   stderr=subprocess.DEVNULL)
         try:
-            wait_until(lambda: "TracerPid:\t0\n" not in pathlib.Path(f"/proc/{proxy.pid}/status").read_text(),
+            wait_until(lambda: all("TracerPid:\t0\n" not in (thread / "status").read_text() for thread in relaying),
                        what="strace to attach")
             done = finish(self.oltp(port, database, workload, "run", f"--threads={threads}", "--db-ps-mode=disable",
                                     *words), target)
@@ -187,6 +188,13 @@ class Bench:
         finally:
             for connection in idle:
                 connection.close()
+
+
+def relaying_threads(process):
+    """crossfade's workers, as directories of /proc; all threads of HAProxy."""
+    threads = list(pathlib.Path(f"/proc/{process.pid}/task").iterdir())
+    workers = [thread for thread in threads if (thread / "comm").read_text().startswith("worker")]
+    return workers or threads
 
 
 def finish(command, target):
