@@ -37,10 +37,10 @@
 enum { EXIT_BAD_USAGE = 2, DRAIN_POLL_MS = 50, LOCK_POLL_MS = 100 };
 
 static const char usage[] =
-    "usage: crossfade --config FILE           run in the foreground; log to stderr\n"
+    "usage: crossfade --config FILE              run in the foreground; log to stderr\n"
     "       crossfade --config FILE --takeover   the same, in the place of the one that runs\n"
-    "       crossfade --config FILE --check   check the file: every mistake as FILE:LINE: reason\n"
-    "       crossfade rewrite …               what statements become, without a server (rewrite --help)\n"
+    "       crossfade --config FILE --check      check the file: every mistake as FILE:LINE: reason\n"
+    "       crossfade rewrite …                  what statements become, without a server (rewrite --help)\n"
     "       crossfade --version | --help\n"
     "\n"
     "signals: SIGHUP reads the file again; SIGTERM and SIGINT drain and stop, a second one stops at once\n";

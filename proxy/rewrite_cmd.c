@@ -25,10 +25,13 @@ static const char usage[] =
     "expand, dual-write, cutover or done. A statement that cannot be rewritten prints\n"
     "'-- unrewritable: REASON', and the exit status is 3.\n"
     "\n"
+    "  --database DB     the default database (default: that of the migrations, if all have the same)\n"
     "  --schema FILE     CREATE TABLE statements that give the columns of the tables\n"
+    "  --sql-mode MODES  the session's sql_mode, comma-separated\n"
     "  --charset NAME    the client's character set (default utf8mb4)\n"
     "  --server VERSION  mariadb-10.11.0 (default), mysql-8.4.0 …\n"
-    "  --prepared        '?' are parameters, as in a prepared statement\n";
+    "  --prepared        '?' are parameters, as in a prepared statement\n"
+    "  --json            one JSON object a line for each statement\n";
 
 struct options {
     const char *config, *phase, *database, *schema, *sql_mode, *charset, *server, *file;
