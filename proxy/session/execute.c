@@ -31,6 +31,14 @@ static void count(const struct statement *st)
         atomic_fetch_add_explicit(st->counts[i].counter, 1, memory_order_relaxed);
 }
 
+/* An execution is answered by an error of ours: a server forgets long data with those that fail too. What the
+ * backend's statement has of it would be taken for the next one's. */
+static void forget_refused(struct session *s, struct statement *st)
+{
+    st->lost = st->lost || st->kept_sent > 0 || st->pin;
+    statement_forget_longs(s, st);
+}
+
 /* Makes sure that the statement says under the pinned snapshot what it should. Returns true when it does;
  * else *used is what the command's handler returns. `answers`: the command has an answer to put an error
  * into; without one it is swallowed, and the execution after it will get the error. */
@@ -63,6 +71,8 @@ static bool renewed(struct session *s, struct statement *st, char *bytes, size_t
             buf_free(&s->own_error);
         break;
     }
+    if (answers)
+        forget_refused(s, st);
     session_unpin(s);
     *used = g.size;
     return false;
@@ -86,6 +96,7 @@ static void begin_execution(struct session *s, struct statement *st)
 {
     send_kept(s, st);
     s->executing = st;
+    st->executed = true;
     count(st);
     if (st->changes.facts)
         s->pending = &st->changes;
@@ -105,7 +116,7 @@ struct execution {
 static bool retyped(const struct statement *st, const unsigned char *types)
 {
     struct execute_map m = map_of(st);
-    return st->types_sent && execute_retyped(&m, types);
+    return st->executed && execute_retyped(&m, types);
 }
 
 /* Sends the packet put together anew. */
@@ -139,6 +150,8 @@ static size_t send_built(struct session *s, struct statement *st, char *bytes, s
                        s->mariadb ? SPAN("Malformed communication packet")
                                   : SPAN("Malformed communication packet."));
     }
+    if (outcome != EXECUTE_BUILT)
+        forget_refused(s, st);
     buf_free(&out);
     return g.size;
 }

@@ -81,7 +81,7 @@ void statement_take(struct statement *st, struct statement *from)
     st->shown = from->shown;
     from->shown = (struct shown){NULL, 0};
     st->touches = from->touches;
-    st->types_sent = st->lost = false;
+    st->types_sent = st->executed = st->lost = false;
     st->kept_sent = 0;
     statement_free(from);
 }

@@ -27,9 +27,9 @@ struct statement {
     struct shown shown;       /* how its result's columns are described */
     bool touches;             /* names a migrated table */
     bool types_sent;          /* the backend's statement has been told the types */
+    bool executed;            /* it was executed, if only to fail: MySQL holds it to the types of that */
     bool lost;                /* the backend cannot use its statement any more: prepare it anew in any case */
     bool types_known;         /* `types` is filled */
-    bool long_data;           /* some was sent since the last execution: the backend's statement must stay */
     struct span text;         /* malloc'ed: as the client wrote it */
     struct span sent;         /* malloc'ed, or the same as text: as the backend has it */
     uint32_t *map;          /* for each of out_params an entry (protocol/parameter_map.h); NULL: one to one */

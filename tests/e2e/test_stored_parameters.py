@@ -95,3 +95,59 @@ def test_a_repeated_parameter_is_what_is_stored(server, database, proxy, form, m
                 assert all(new == old for old, new in both), (kind, value, both)
                 assert [(old,) for old, _ in both] == server.query(f"SELECT HEX(o) FROM `{plain}`.t{n}"), (kind, value)
     assert repeated >= 13 and compared > 500
+
+
+@pytest.fixture
+def repeating(server, database, proxy):
+    """(proxy, database): a table whose column o is repeated into n, in dual-write, and a table to join it with."""
+    name = database()
+    server.query(f"CREATE TABLE `{name}`.s (id INT PRIMARY KEY)")
+    server.query(f"INSERT INTO `{name}`.s VALUES (1)")
+    server.query(f"CREATE TABLE `{name}`.t (id INT PRIMARY KEY, memo TEXT, o VARCHAR(5), k VARCHAR(30), n VARCHAR(5) NULL INVISIBLE) "
+                 "CHARSET=utf8mb4")
+    server.query(f"INSERT INTO `{name}`.t (id) VALUES (1)")
+    one = proxy([Migration("m", f"{name}.t", "o", "n")])
+    one.walk("m", "dual-write")
+    return one, name
+
+
+def test_a_refused_value_takes_the_long_data_with_it(server, repeating):
+    """As an execution that fails on the server: the next one brings its own values."""
+    one, name = repeating
+    with Client(port=one.port, database=name) as client:
+        client.check("prepare", "s", "UPDATE t JOIN s ON s.id = t.id SET t.memo = ?, t.o = ?, t.k = ?")
+        for number in range(2):
+            client.check("long", "s", "0", "sent long", "1", "long:", "double:1.23456789", "str:refused")
+            assert error_of(client, "run", "s") == REFUSED
+            client.check("execute", "s", f"str:memo{number}", "str:ab", f"str:k{number}")
+            assert server.query(f"SELECT memo, o, k, n FROM `{name}`.t") == [(f"memo{number}", "ab", f"k{number}", "ab")]
+
+
+def test_a_statement_refused_behind_a_flip_takes_the_long_data_with_it(server, repeating):
+    one, name = repeating
+    one.ctl("rollback", "m")
+    with Client(port=one.port, database=name) as client:
+        client.check("prepare", "s", "UPDATE t JOIN s ON s.id = t.id SET t.memo = ?, t.o = LEFT(RAND(), 2), t.k = ?")
+        client.check("long", "s", "0", "sent long", "1", "long:", "str:refused")
+        one.ctl("dual-write", "m")
+        assert error_of(client, "run", "s") == REFUSED
+        one.ctl("rollback", "m")
+        client.check("execute", "s", "str:memo", "str:k")
+        assert server.query(f"SELECT memo, k FROM `{name}`.t") == [("memo", "k")]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_value_is_stored_as_by_a_new_statement(server, database, proxy, fails):
+    """MySQL converts to the types of the first execution, of one that failed too."""
+    name = database()
+    server.query(f"CREATE TABLE `{name}`.s (id INT PRIMARY KEY)")
+    server.query(f"INSERT INTO `{name}`.s VALUES (1)")
+    server.query(f"CREATE TABLE `{name}`.t (id INT PRIMARY KEY, o VARCHAR(40), n VARCHAR(40) NULL INVISIBLE) CHARSET=utf8mb4")
+    server.query(f"INSERT INTO `{name}`.t (id) VALUES (1)")
+    one = proxy([Migration("m", f"{name}.t", "o", "n")])
+    one.walk("m", "dual-write")
+    with Client(port=one.port, database=name) as client:
+        client.check("prepare", "s", "INSERT INTO t (id, o) SELECT ?, ? FROM s")
+        assert error_of(client, "execute", "s", "int:1" if fails else "int:2", "double:2.5") == (1062 if fails else 0)
+        client.check("execute", "s", "int:3", "str:2.50")
+    assert server.query(f"SELECT o, n FROM `{name}`.t WHERE id = 3") == [("2.50", "2.50")]
