@@ -5,10 +5,10 @@
 #include "protocol/large.h"
 #include "proxy/sql/arena.h"
 
-/* MySQL's status flags do not tell ANSI_QUOTES: as long as that is not known, what stands in double quotes
- * may be a migrated table's name. */
 #define ERROR_MALFORMED 1835
 
+/* MySQL's status flags do not tell ANSI_QUOTES: as long as that is not known, what stands in double quotes
+ * may be a migrated table's name. */
 static bool quotes_may_name(const struct session *s, const struct rewrite_session *rs, struct span text)
 {
     if (s->mariadb || s->modes_known || s->asked || !memchr(text.ptr, '"', text.len))
