@@ -176,9 +176,23 @@ static void describe_column(void *arg, size_t at, const struct column_facts *fac
         catalog_describe(g->catalog, g->table->db, g->table->name, g->table->columns[at].name, facts);
 }
 
+/* What was told of the table's columns before, where they are the same still. */
+static void keep_descriptions(struct catalog *catalog, const struct catalog_table *now,
+                              const struct catalog *before)
+{
+    const struct catalog_table *was = catalog_find(before, now->db, now->name);
+    for (size_t i = 0; was && i < now->column_count; i++) {
+        const struct catalog_column *to = &now->columns[i], *from = catalog_column_of(was, to->name);
+        if (from && from->facts.known && span_eq(from->type, to->type) &&
+            span_eq(from->charset, to->charset) && from->nullable == to->nullable)
+            catalog_describe(catalog, now->db, now->name, to->name, &from->facts);
+    }
+}
+
 /* What the server tells of a migrated table's columns in a result, invisible ones too. Without it, results
  * that come from the new columns describe those; so a failure is none of the catalog's. */
-static void describe_table(struct db *d, struct catalog *catalog, const struct config_migration *m)
+static void describe_table(struct db *d, struct catalog *catalog, const struct config_migration *m,
+                           const struct catalog *before)
 {
     struct describing g = {catalog, catalog_find(catalog, span_of(m->db), span_of(m->table))};
     struct buf b = BUF_INIT;
@@ -192,15 +206,15 @@ static void describe_table(struct db *d, struct catalog *catalog, const struct c
     sql_name(&b, g.table->db);
     buf_add_str(&b, ".");
     sql_name(&b, g.table->name);
-    if (!buf_failed(&b))
-        (void)db_describe(d, buf_span(&b), describe_column, &g);
+    if (!buf_failed(&b) && !db_describe(d, buf_span(&b), describe_column, &g) && before)
+        keep_descriptions(catalog, g.table, before);
     buf_free(&b);
 }
 
 static void load_widths(struct db *d, struct catalog *catalog)
 {
     /* Since 10.10 MariaDB has collations of several character sets, with a number for each. */
-    bool applicable = db_server(d)->mariadb && db_server(d)->version >= 101000;
+    bool applicable = db_server(d)->version >= 101000;
     struct db_result r;
     if (!db_queryf(
             d, &r,
@@ -222,15 +236,23 @@ static bool described_before(const struct config *c, size_t i)
     return false;
 }
 
-static void describe_tables(struct db *d, struct catalog *catalog, const struct config *c)
+/* DDL's OK waits for the catalog (proxy/session/answer.c). So a table is not waited for that somebody else is
+ * about to alter. Nobody asks for MySQL's descriptions (proxy/rewrite/origins.c). */
+static void describe_tables(struct db *d, struct catalog *catalog, const struct config *c,
+                            const struct catalog *before)
 {
+    if (!db_server(d)->mariadb)
+        return;
     load_widths(d, catalog);
+    (void)db_runf(d, "SET SESSION lock_wait_timeout = 0");
     for (size_t i = 0; i < c->migration_count; i++)
         if (!described_before(c, i))
-            describe_table(d, catalog, &c->migrations[i]);
+            describe_table(d, catalog, &c->migrations[i], before);
+    (void)db_runf(d, "SET SESSION " DB_LOCK_WAIT);
 }
 
-struct catalog *catalog_load(struct db *d, const struct config *c, char *error, size_t error_size)
+struct catalog *catalog_load(struct db *d, const struct config *c, const struct catalog *before, char *error,
+                             size_t error_size)
 {
     struct views views;
     struct db_result columns = {0};
@@ -249,7 +271,7 @@ struct catalog *catalog_load(struct db *d, const struct config *c, char *error, 
     else if (!(catalog = build(d, &columns, &views)))
         snprintf(error, error_size, "reading the catalog: out of memory");
     else
-        describe_tables(d, catalog, c);
+        describe_tables(d, catalog, c, before);
     db_end(&columns);
     end_views(&views);
     return catalog;

@@ -66,8 +66,13 @@ static bool lift_stored_generation(struct control *c, struct db *d)
 
 bool control_read_catalog(struct control *c, struct db *d, char *error, size_t error_size)
 {
-    struct catalog *fresh = catalog_load(d, control_config(c), error, error_size);
+    pthread_mutex_lock(&c->lock);
+    struct shared_catalog *known = shared_catalog_ref(c->catalog);
+    pthread_mutex_unlock(&c->lock);
+    struct catalog *fresh =
+        catalog_load(d, control_config(c), known ? known->catalog : NULL, error, error_size);
     struct shared_catalog *shared = fresh ? shared_catalog_new(fresh) : NULL;
+    shared_catalog_unref(known);
     if (!shared)
         return false;
     pthread_mutex_lock(&c->lock);

@@ -117,7 +117,7 @@ static bool set_up(struct db *d)
     if (!db_runf(d, "SET NAMES utf8mb4") ||
         !db_runf(d,
                  "SET SESSION sql_mode = '" DB_SQL_MODE "', time_zone = '" DB_TIME_ZONE "', autocommit = 1,"
-                 " lock_wait_timeout = 5, innodb_lock_wait_timeout = 2, wait_timeout = 3600") ||
+                 " " DB_LOCK_WAIT ", innodb_lock_wait_timeout = 2, wait_timeout = 3600") ||
         !db_queryf(d, &r,
                    "SELECT @@version, @@lower_case_table_names, @@max_allowed_packet,"
                    " @@log_bin AND @@binlog_format = 'STATEMENT', @@read_only NOT IN ('0', 'OFF')"))

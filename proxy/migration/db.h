@@ -13,6 +13,7 @@
 
 #define DB_SQL_MODE  "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION"
 #define DB_TIME_ZONE "+00:00"
+#define DB_LOCK_WAIT "lock_wait_timeout = 5" /* seconds, for metadata locks */
 
 struct db;
 

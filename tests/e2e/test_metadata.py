@@ -4,10 +4,11 @@ server describes the old column, byte for byte, in the text and in the binary pr
 import dataclasses
 import itertools
 import struct
+import threading
 
 import pytest
 
-from harness import Migration
+from harness import Migration, wait_until
 from harness.wire import CAPABILITIES, CLIENT_CONNECT_WITH_DB, Wire
 
 pytestmark = pytest.mark.only("mariadb", reason="on MySQL old columns are described as what is sent for them, as docs/sql.md says")
@@ -317,6 +318,41 @@ def test_several_results_and_statements_with_a_name(pair):
         told.append([one.result(first)] + [one.result(one.receive()) for _ in range(3)])
     assert_same(*told, "several results")
     assert_same(direct.text("EXECUTE s USING @one"), proxied.text("EXECUTE s USING @one"), "EXECUTE")
+
+
+@pytest.fixture
+def moved(server, database, proxy):
+    """(proxy, database): the two tables after cutover."""
+    name = database()
+    with server.connect(database=name) as connection:
+        for statement in filter(str.strip, SCHEMA.split(";\n")):
+            connection.cursor().execute(statement)
+    behind = proxy([migration for migration in migrations(name) if migration.name in ("m_amount", "renamed")])
+    for migration in ("m_amount", "renamed"):
+        behind.walk(migration, "cutover")
+    return behind, name
+
+
+def test_a_table_that_waits_to_be_altered_is_not_waited_for(server, moved):
+    """The catalog is read after DDL of another table all the same; and the columns keep the description that they had."""
+    behind, name = moved
+    with Described(behind.port, name) as wire, server.connect(database=name) as reader, \
+            server.connect(database=name) as altering:
+        before = wire.text("SELECT amount FROM things")[0]
+        assert before[0].table == "things"
+        with reader.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("SELECT id FROM things")
+        thread = threading.Thread(target=lambda: altering.cursor().execute("ALTER TABLE things COMMENT = 'c', FORCE"))
+        thread.start()
+        wait_until(lambda: server.query("SELECT id FROM information_schema.processlist WHERE db = %s AND state LIKE"
+                                        " 'Waiting for table metadata lock'", name), what="ALTER to wait")
+        assert wire.query("ALTER TABLE others ADD COLUMN more INT")[0] == 0
+        columns, _ = wire.text("SELECT * FROM others")
+        reader.commit()
+        thread.join()
+        assert [column.name for column in columns] == ["id", "v", "amount", "more"]
+        assert wire.text("SELECT amount FROM things")[0] == before
 
 
 @pytest.mark.parametrize("capabilities", [0, CACHE_METADATA, CACHE_METADATA | DEPRECATE_EOF | EXTENDED_METADATA])
