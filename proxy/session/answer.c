@@ -117,12 +117,42 @@ static bool describe(struct session *s, struct span packet)
     return true;
 }
 
+/* A statement was prepared anew, so the definitions that the client keeps may be others: they are put in
+ * where the server leaves them out. What comes behind them counts on. */
+static bool tell(struct session *s, struct span packet)
+{
+    struct statement *st = s->executing;
+    if (!st || s->tracker.kind != KIND_COLUMNS || s->tracker.results > 0 || buf_len(&st->untold) == 0)
+        return false;
+    struct buf untold = st->untold, *out = channel_out(&s->client);
+    bool left_out = s->tracker.count == 0;
+    st->untold = BUF_INIT;
+    if (left_out) {
+        uint8_t seq = (uint8_t)packet.ptr[3];
+        ((char *)packet.ptr)[packet.len - 1] = 1; /* they follow */
+        buf_add_span(out, packet);
+        s->tracker.kind = KIND_DEFINITION;
+        for (size_t at = 0, size; at < buf_len(&untold); at += size) {
+            char *one = buf_ptr(&untold) + at;
+            size = PACKET_HEADER + get_u24(one);
+            one[3] = (char)++seq;
+            if (!describe(s, (struct span){one, size}))
+                buf_add(out, one, size);
+            s->tracker.definition++;
+            s->renumber++;
+        }
+        s->tracker.whole = true;
+    }
+    buf_free(&untold);
+    return left_out;
+}
+
 /* A packet that decides something, and its way to the client. */
 static void pass_packet(struct session *s, struct span packet)
 {
     if (s->renumber)
         ((char *)packet.ptr)[3] = (char)((unsigned char)packet.ptr[3] + s->renumber);
-    if (describe(s, packet))
+    if (describe(s, packet) || tell(s, packet))
         return;
     if (s->preparing) {
         prepare_answer(s, TRACK_PACKET, packet);

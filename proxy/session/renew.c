@@ -103,15 +103,31 @@ static bool database_back(struct session *s)
     return s->renewal->database;
 }
 
+/* A client that keeps definitions will not be sent these when it executes the statement: the server takes it
+ * that it has them. */
+static void keep_definition(struct session *s, struct buf *untold, struct span payload)
+{
+    size_t at = packet_begin(untold);
+    buf_add_span(untold, payload);
+    packet_end(untold, at, 0);
+    if (buf_failed(untold))
+        session_fail(s, "out of memory");
+}
+
+/* own_columns counts the parameters' definitions that are still to come. */
 static void prepare_packet(struct session *s, struct span payload)
 {
-    (void)payload;
-    if (s->tracker.kind != KIND_PREPARED)
-        return;
     struct statement *fresh = s->renewal->fresh;
-    fresh->backend_id = s->tracker.stmt_id;
-    fresh->out_params = s->tracker.params;
-    fresh->columns = (uint16_t)s->tracker.columns;
+    if (s->tracker.kind == KIND_PREPARED) {
+        fresh->backend_id = s->tracker.stmt_id;
+        fresh->out_params = s->tracker.params;
+        fresh->columns = (uint16_t)s->tracker.columns;
+        s->own_columns = fresh->out_params;
+    } else if (s->tracker.kind == KIND_DATA && s->own_columns > 0) {
+        s->own_columns--;
+    } else if (s->tracker.kind == KIND_DATA && (s->capabilities & MARIADB_CLIENT_CACHE_METADATA)) {
+        keep_definition(s, &fresh->untold, payload);
+    }
 }
 
 /* An error stays in s->own_error, and answers the client's command in the end. */

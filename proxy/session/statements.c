@@ -43,6 +43,7 @@ void statement_free(struct statement *st)
     free(st->collation);
     changes_free(&st->changes);
     shown_free(&st->shown);
+    buf_free(&st->untold);
     free(st->map);
     free(st->inexact);
     free(st->types);
@@ -80,6 +81,9 @@ void statement_take(struct statement *st, struct statement *from)
     shown_free(&st->shown);
     st->shown = from->shown;
     from->shown = (struct shown){NULL, 0};
+    buf_free(&st->untold);
+    st->untold = from->untold;
+    from->untold = BUF_INIT;
     st->touches = from->touches;
     st->types_sent = st->executed = st->lost = false;
     st->kept_sent = 0;

@@ -25,6 +25,7 @@ struct statement {
     uint64_t serial;          /* generation_serial() that `sent` was made under */
     struct changes changes;   /* by each execution */
     struct shown shown;       /* how its result's columns are described */
+    struct buf untold;        /* definitions that a client which keeps them has not been sent, as packets */
     bool touches;             /* names a migrated table */
     bool types_sent;          /* the backend's statement has been told the types */
     bool executed;            /* it was executed, if only to fail: MySQL holds it to the types of that */

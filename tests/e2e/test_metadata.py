@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from harness import Migration, wait_until
+from harness import Client, Migration, wait_until
 from harness.wire import CAPABILITIES, CLIENT_CONNECT_WITH_DB, Wire
 
 pytestmark = pytest.mark.only("mariadb", reason="on MySQL old columns are described as what is sent for them, as docs/sql.md says")
@@ -380,3 +380,40 @@ def test_prepared_before_the_flip(server, database, proxy, capabilities):
                 assert wire.receive()[0] == 0xFE
             described = wire.result(first[:1]) if follow else ([], wire.rows())
             assert described[0] in (told, []) and len(described[1]) == 1
+
+
+@pytest.mark.parametrize("capabilities", [CACHE_METADATA, CACHE_METADATA | DEPRECATE_EOF | EXTENDED_METADATA])
+def test_a_client_that_keeps_definitions_is_told_of_others(moved, capabilities):
+    """v is an INT, and a BIGINT comes for it after cutover: rows are read by what was told last."""
+    behind, name = moved
+    with Described(behind.port, name, capabilities) as wire:
+        behind.ctl("rollback", "renamed")
+        wire.send(PREPARE + b"SELECT v, id FROM others WHERE id IN (1, 3) ORDER BY id")
+        statement, columns, _ = struct.unpack("<IHH", wire.receive()[1:9])
+        told, kinds = wire.definitions(columns), []
+        for command in ("cutover", None, "rollback", "cutover", None, None):
+            if command:
+                behind.ctl(command, "renamed")
+            wire.send(struct.pack("<BIBI", EXECUTE, statement, 0, 1))
+            first = wire.receive()
+            if first[1]:
+                told, rows = wire.result(first[:1])
+            else:
+                assert command is None and (wire.modern or wire.receive()[0] == 0xFE)
+                rows = wire.rows()
+            row = struct.Struct("<" + "".join({3: "i", 8: "q"}[column.type] for column in told))
+            assert [row.unpack(packet[2:]) for packet in rows] == [(10, 1), (30, 3)]
+            assert [(column.table, column.name) for column in told] == [("others", "v"), ("others", "id")]
+            kinds.append(told[0].type)
+        assert kinds == [8, 8, 3, 8, 8, 8]
+
+
+def test_the_connector_reads_what_comes_after_a_flip(moved):
+    behind, name = moved
+    with Client(port=behind.port, database=name) as client:
+        behind.ctl("rollback", "renamed")
+        client.check("prepare", "s", "SELECT v, id, amount FROM others WHERE id = ?")
+        for command in (None, "cutover", None, "rollback", None):
+            if command:
+                behind.ctl(command, "renamed")
+            assert [line for line in client.check("execute", "s", "int:3") if line[0] == "R"] == [["R", "30", "3", "1.5"]]
