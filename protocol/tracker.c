@@ -333,8 +333,8 @@ static enum track_event count_definition(struct tracker *t)
     return TRACK_PACKET;
 }
 
-/* Consumes packets that pass unseen, as many as there are. TRACK_END when an answer ends with one (a
- * PREPARE's last definition). */
+/* Consumes packets that pass unseen, as many as there are; in whole mode one. TRACK_END when an answer ends
+ * with one (a PREPARE's last definition). */
 static enum track_event pass_packets(struct tracker *t, const unsigned char *p, size_t len, size_t *used)
 {
     size_t off = 0;
@@ -352,14 +352,14 @@ static enum track_event pass_packets(struct tracker *t, const unsigned char *p, 
         if (!t->joined && count_definition(t) == TRACK_END)
             ev = t->left == 0 ? TRACK_END : TRACK_PASS;
         t->joined = joined;
-        if (t->left > 0)
+        if (t->left > 0 || t->whole)
             break;
     }
     *used = off;
     return ev;
 }
 
-/* Whole mode: a definition or row is given as a packet of its own. */
+/* Whole mode: a definition or row is given as a packet of its own, unless it was split. */
 static enum track_event feed_whole(struct tracker *t, bool passing)
 {
     if (!passing)
@@ -391,7 +391,7 @@ enum track_event tracker_feed(struct tracker *t, const void *bytes, size_t len, 
     }
     uint32_t n = get_u24(p);
     bool passing = t->joined || passes(t, n, n ? p[PACKET_HEADER] : 0);
-    if (passing && !t->whole) {
+    if (passing && (!t->whole || t->joined || n == PACKET_MAX)) {
         if (empty) {
             *used = PACKET_HEADER;
             return count_definition(t) == TRACK_END ? TRACK_END : TRACK_PASS;

@@ -56,7 +56,8 @@ struct tracker {
     uint64_t capabilities; /* of the connection */
     uint8_t step;          /* where it stands; enum step in tracker.c */
     uint8_t answer;
-    bool whole;       /* every packet is a deciding one (for who must see definitions) */
+    bool whole;       /* every packet is a deciding one (for who must see definitions, or count packets anew);
+                         but a row that was split passes, packet by packet */
     bool definitions; /* so is every definition of a result's column */
     bool joined;      /* the packet before had the full length: the next one goes on with it */
     uint32_t left;    /* bytes that pass before the next header */

@@ -191,12 +191,15 @@ static void note(struct session *s, struct span packet)
 size_t answer_from_backend(struct session *s, char *bytes, size_t len)
 {
     size_t used;
+    bool at_header = s->tracker.left == 0;
     enum track_event ev = tracker_feed(&s->tracker, bytes, len, &used);
     struct span packet = {bytes, used};
     switch (ev) {
     case TRACK_MORE:
         return 0;
     case TRACK_PASS:
+        if (s->renumber && at_header) /* the tracker is in whole mode: there is one header */
+            bytes[3] = (char)((unsigned char)bytes[3] + s->renumber);
         if (s->preparing)
             prepare_answer(s, ev, packet);
         else

@@ -417,3 +417,22 @@ def test_the_connector_reads_what_comes_after_a_flip(moved):
             if command:
                 behind.ctl(command, "renamed")
             assert [line for line in client.check("execute", "s", "int:3") if line[0] == "R"] == [["R", "30", "3", "1.5"]]
+
+
+@pytest.mark.parametrize("size", [1, 17 << 20])
+def test_rows_behind_definitions_that_were_put_in(moved, size):
+    """Packets behind them are counted on; a row beyond 16 MiB is several."""
+    behind, name = moved
+    with Described(behind.port, name, CACHE_METADATA) as wire:
+        behind.ctl("rollback", "renamed")
+        wire.send(PREPARE + f"SELECT v, REPEAT('x', {size}) AS text FROM others ORDER BY id".encode())
+        statement, columns, _ = struct.unpack("<IHH", wire.receive()[1:9])
+        wire.definitions(columns)
+        behind.ctl("cutover", "renamed")
+        wire.send(struct.pack("<BIBI", EXECUTE, statement, 0, 1))
+        first = wire.receive()
+        assert first == b"\x02\x01"
+        assert [column.type for column in wire.definitions(columns)][0] == 8
+        rows = [wire.receive() for _ in range(3)]
+        assert [row[-size:] for row in rows[:2]] == [b"x" * size] * 2 and rows[2][0] == 0xFE
+        assert [struct.unpack("<q", row[2:10])[0] for row in rows[:2]] == [10, 30]

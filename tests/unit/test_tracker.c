@@ -341,6 +341,17 @@ static void test_rows_of_many_packets(void **state)
         give(&k, &t, buf_ptr(&b), t.passed, buf_len(&b));
         assert_string_equal(t.packets, "co");
         assert_true(t.ended && t.passed == buf_len(&b));
+
+        /* In whole mode no event has two headers: whoever follows can count the packets anew. */
+        enum track_event ev = TRACK_PACKET;
+        tracker_begin(&k, ANSWER_RESULTS, CLIENT_DEPRECATE_EOF);
+        k.whole = true;
+        for (size_t off = 0, used; off < buf_len(&b); off += used) {
+            size_t bound = k.left ? k.left : PACKET_HEADER + get_u24(buf_ptr(&b) + off);
+            ev = tracker_feed(&k, buf_ptr(&b) + off, buf_len(&b) - off, &used);
+            assert_int_equal(used, bound);
+        }
+        assert_int_equal(ev, TRACK_END);
         buf_free(&b);
         buf_free(&row);
     }
