@@ -443,6 +443,7 @@ static bool run_statement(struct run *run, size_t *off)
 static void refuse_all(struct run *run, const char *reason, const char *hint)
 {
     struct rewrite_result *out = run->out;
+    run->plan.database = run->plan.session->database; /* USE within the text names its database in it */
     const struct rule *r = rule_named(&run->plan, run->plan.text);
     out->part_count = 0;
     out->verdict = REWRITE_UNCHANGED;
