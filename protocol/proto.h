@@ -56,7 +56,7 @@ enum {
 #define CLIENT_PLUGIN_AUTH_LENENC        (1ull << 21)
 #define CLIENT_SESSION_TRACK             (1ull << 23)
 #define CLIENT_DEPRECATE_EOF             (1ull << 24)
-#define CLIENT_OPTIONAL_METADATA         (1ull << 25) /* MySQL's; MariaDB has CACHE_METADATA */
+#define CLIENT_OPTIONAL_METADATA         (1ull << 25) /* MySQL's; never agreed on */
 #define CLIENT_ZSTD                      (1ull << 26)
 #define CLIENT_QUERY_ATTRIBUTES          (1ull << 27)
 #define CLIENT_MULTI_FACTOR              (1ull << 28)

@@ -129,14 +129,12 @@ static enum step after_defs(const struct tracker *t)
     return deprecate_eof(t) ? STEP_ROWS : STEP_DEFS_EOF;
 }
 
-/* A column count: int<lenenc>, and one byte that tells whether definitions follow where that was agreed
- * on: behind it with MariaDB's capability, before it with MySQL's. */
+/* A column count: int<lenenc>, and behind it one byte that tells whether definitions follow, where that was
+ * agreed on. (MySQL's way of leaving them out, CLIENT_OPTIONAL_METADATA, is never agreed on.) */
 static enum track_event on_columns(struct tracker *t, struct span p)
 {
     struct reader r = reader_of(p);
     bool follow = true;
-    if (t->capabilities & CLIENT_OPTIONAL_METADATA)
-        follow = read_u8(&r) != 0;
     uint64_t count = read_lenenc(&r);
     if ((t->capabilities & MARIADB_CLIENT_CACHE_METADATA) && reader_left(&r) > 0)
         follow = read_u8(&r) != 0;
@@ -160,8 +158,7 @@ static enum track_event on_first(struct tracker *t, struct span p)
         t->step = STEP_INFILE;
         return TRACK_PACKET;
     }
-    bool ok = c == 0 && (p.len >= 7 || !(t->capabilities & CLIENT_OPTIONAL_METADATA));
-    if (!ok)
+    if (c != 0)
         return on_columns(t, p);
     return read_ok(t, p) ? result_ended(t) : TRACK_BROKEN;
 }
@@ -195,8 +192,7 @@ static enum track_event on_prepared(struct tracker *t, struct span p)
     t->stmt_id = get_u32(p.ptr + 1);
     t->columns = t->columns_after = get_u16(p.ptr + 5);
     t->params = (uint16_t)get_u16(p.ptr + 7);
-    bool follow = !(t->capabilities & CLIENT_OPTIONAL_METADATA) || p.len < 13 || p.ptr[12] != 0;
-    return follow ? prepare_next(t, STEP_PREPARED) : ended(t);
+    return prepare_next(t, STEP_PREPARED);
 }
 
 static enum track_event on_rows_end(struct tracker *t, struct span p)

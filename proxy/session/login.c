@@ -16,9 +16,10 @@
 
 /* What the relay can follow. TLS and compression are each side's own matter; bits of later protocols are not
  * known to be harmless, and MySQL's for query attributes means nothing that is known where MariaDB offers it.
- */
+ * A client that asks MySQL to leave definitions out would read rows by those of before a flip. */
 #define CAPABILITIES_RELAYED                                                                                 \
-    ((0xffffffffull & ~(CLIENT_SSL | CLIENT_COMPRESS | CLIENT_ZSTD | CLIENT_QUERY_ATTRIBUTES)) |             \
+    ((0xffffffffull &                                                                                        \
+      ~(CLIENT_SSL | CLIENT_COMPRESS | CLIENT_ZSTD | CLIENT_QUERY_ATTRIBUTES | CLIENT_OPTIONAL_METADATA)) |  \
      MARIADB_CLIENT_PROGRESS | MARIADB_CLIENT_BULK | MARIADB_CLIENT_EXTENDED_METADATA |                      \
      MARIADB_CLIENT_CACHE_METADATA | MARIADB_CLIENT_BULK_UNIT_RESULTS)
 

@@ -352,3 +352,20 @@ def test_mistakes(sides):
     results = [wire.execute(one, ("", 1)) for wire, one in zip((direct, proxied), statement)]
     assert results[0] == results[1]  # too few
     twin.check_tables()
+
+
+@MYSQL
+def test_definitions_are_not_left_out(server, shop_behind):
+    """CLIENT_OPTIONAL_METADATA: whoever has the server leave definitions out would read rows by those of before a flip. It
+    is not offered, and a client that asks for it all the same gets answers as without."""
+    optional = 1 << 25
+    behind = shop_behind(3, 3)
+    behind.walk("dual-write")
+    with Attributed(server.port, behind.database, more=0) as wire:
+        assert wire.offered & optional
+    with Attributed(behind.proxy.port, behind.database, more=optional) as wire:
+        assert not wire.offered & optional
+        assert wire.query("SET resultset_metadata = NONE")[0] == ERR
+        assert wire.query("SELECT fullname, id FROM users WHERE id = 1") == b"\x02"
+        assert [packet[:4] for packet in wire.rows()[:2]] == [b"\x03def"] * 2
+        assert len(wire.rows()) == 2

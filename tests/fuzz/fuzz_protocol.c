@@ -61,9 +61,8 @@ static void try_tracker(const uint8_t *data, size_t size)
     if (size < 3)
         return;
     enum answer answer = (enum answer)(data[0] % (ANSWER_AUTH + 1));
-    uint64_t capabilities = (data[1] & 1 ? CLIENT_DEPRECATE_EOF : 0) |
-                            (data[1] & 2 ? MARIADB_CLIENT_CACHE_METADATA : 0) |
-                            (data[1] & 4 ? CLIENT_OPTIONAL_METADATA : 0);
+    uint64_t capabilities =
+        (data[1] & 1 ? CLIENT_DEPRECATE_EOF : 0) | (data[1] & 2 ? MARIADB_CLIENT_CACHE_METADATA : 0);
     struct outcome whole, pieces;
     track(data + 3, size - 3, answer, capabilities, size, &whole);
     track(data + 3, size - 3, answer, capabilities, data[2] % 7 + 1u, &pieces);
