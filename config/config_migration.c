@@ -240,6 +240,17 @@ static void check_expressions(struct loader *l, const char *word, const struct c
     }
 }
 
+/* A name's bytes are the same in every client's character set only where they are ASCII. */
+static void check_ascii(struct loader *l, const struct config_migration *m, const char *name)
+{
+    for (const char *c = name ? name : ""; *c; c++)
+        if ((unsigned char)*c >= 0x80) {
+            load_report(l, m->line, "%s: names of tables and columns must be ASCII in [migration %s]", name,
+                        m->name);
+            return;
+        }
+}
+
 static void check_columns(struct loader *l, struct config_migration *m)
 {
     struct config_column *lists[2] = {m->old_columns, m->new_columns};
@@ -247,6 +258,7 @@ static void check_columns(struct loader *l, struct config_migration *m)
     for (size_t side = 0; side < 2; side++)
         for (size_t i = 0; i < counts[side]; i++) {
             const struct config_column *c = &lists[side][i];
+            check_ascii(l, m, c->name);
             if (column_named(lists[side], i, c->name) ||
                 (side == 1 && column_named(m->old_columns, m->old_count, c->name)))
                 load_report(l, m->line, "column %s is named twice in [migration %s]", c->name, m->name);
@@ -273,6 +285,8 @@ void load_migration(struct loader *l, size_t section, const char *name, struct c
         if (e->section == section && is_column_key(l, e, m))
             take_column_key(l, e, m);
     }
+    check_ascii(l, m, m->db);
+    check_ascii(l, m, m->table);
     if (!m->old_count || !m->new_count)
         return; /* the columns are what the rest is checked against */
     check_columns(l, m);

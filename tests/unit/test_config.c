@@ -108,6 +108,11 @@ static const struct {
     {PROXY CONTROL "[migration a b]\ntable = t\nold = a\nnew = b\n", "8: 'a b': a migration's name\n"
                                                                      "9: table: expected database.table"},
     {PROXY CONTROL "[migration m]\nold = a\nnew = b\n", "8: table is missing in [migration m]"},
+    {PROXY CONTROL "[migration m]\ntable = d.b\xc3\xa4r\nold = a\nnew = b\n",
+     "8: b\xc3\xa4r: names of tables and columns must be ASCII in [migration m]"},
+    {PROXY CONTROL
+     "[migration m]\ntable = d.t\nold = a\nnew = b\xc3\xa4\nforward.b\xc3\xa4 = a\nbackward.a = 1\n",
+     "8: b\xc3\xa4: names of tables and columns must be ASCII"},
     {PROXY CONTROL "[migration m]\ntable = d.t\nold = a, a\nnew = b\n",
      "8: column a is named twice\n8: forward.b is missing\n8: backward.a is missing\n8: backward.a is "
      "missing"},
