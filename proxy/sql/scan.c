@@ -249,6 +249,10 @@ static const char *scan_other(struct scan *s, const char *p, enum byte_class cla
             s->found |= SCAN_SESSION;
         break;
     default:
+        if (*p == '\\' && s->end - p >= 2 && p[1] == 'N') { /* NULL; a name may stand right behind it */
+            statement_goes_on(s);
+            return p + 2;
+        }
         if (*p == '[' && (s->d->modes & SQL_BRACKETS)) {
             statement_goes_on(s);
             return scan_quoted(s, p);

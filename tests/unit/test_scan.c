@@ -54,6 +54,7 @@ static const struct scan_case plain[] = {
     {"SELECT 1 /*!99999 FROM users */", ""},
     {"SELECT 1 /*! FROM t */ * 2 */ users", "N"},
     {"SELECT 1--users", "N"},
+    {"SELECT \\Nusers", "N"},
     {"SELECT 'a\\' users', '''' , users", "N"},
     {"SELECT 'a''users', 'b'", ""},
     {"SELECT 1;", ""},
@@ -167,9 +168,9 @@ static bool lexer_finds(const struct sql_dialect *d, struct span text)
 
 static void test_agrees_with_the_lexer(void **state)
 {
-    static const char *const pieces[] = {"users",     "'",         "\"",  "`",  "\\",   "/*", "*/",
-                                         "/*!50000 ", "/*!99999 ", "-- ", "\n", "# ",   ";",  "x",
-                                         " ",         "@",         "1e5", ".",  "\x95", "N'", "x'0f'"};
+    static const char *const pieces[] = {"users",     "'",   "\"",   "`",  "\\",    "/*", "*/", "/*!50000 ",
+                                         "/*!99999 ", "-- ", "\n",   "# ", ";",     "x",  " ",  "@",
+                                         "1e5",       ".",   "\x95", "N'", "x'0f'", "\\N"};
     struct scan_names names = names_of(listed, 1);
     struct sql_dialect d = {.mariadb = true, .version = 101119};
     (void)state;
