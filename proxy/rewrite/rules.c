@@ -71,34 +71,11 @@ static const struct rule_column *build_side(struct arena *arena, const struct co
     return side;
 }
 
-/* A name's bytes are the same in every client character set only where they are ASCII. */
-static bool is_ascii(const char *name)
-{
-    for (; *name; name++)
-        if ((unsigned char)*name >= 0x80)
-            return false;
-    return true;
-}
-
-static bool names_are_ascii(const struct config_migration *m)
-{
-    bool ascii = is_ascii(m->db) && is_ascii(m->table);
-    for (size_t i = 0; i < m->old_count; i++)
-        ascii = ascii && is_ascii(m->old_columns[i].name);
-    for (size_t i = 0; i < m->new_count; i++)
-        ascii = ascii && is_ascii(m->new_columns[i].name);
-    return ascii;
-}
-
 static bool build_rule(struct arena *arena, const struct rule_input *in, struct rule *out, char *error,
                        size_t error_size)
 {
     const struct config_migration *m = in->config;
     char reason[320];
-    if (!names_are_ascii(m)) {
-        snprintf(error, error_size, "migration %s: names of tables and columns must be ASCII", m->name);
-        return false;
-    }
     *out = (struct rule){
         .name = arena_copy(arena, span_of(m->name)),
         .db = arena_copy(arena, span_of(m->db)),

@@ -85,7 +85,8 @@ struct rules {
     uint32_t server_version; /* 101119 */
 };
 
-/* What the builder takes for each migration: its checked config and where it stands. */
+/* What the builder takes for each migration: its config, which was checked (names are ASCII), and where it
+ * stands. */
 struct rule_input {
     const struct config_migration *config;
     enum phase phase;

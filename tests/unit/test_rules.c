@@ -168,17 +168,13 @@ static void test_bad_rules(void **state)
 {
     (void)state;
     struct config_column wrong[] = {{"x", "nothing + 1", NULL, 1}};
-    struct config_migration bad = migration("bad", "t"), foreign = migration("foreign", "gr\xc3\xb6\xc3\x9f"
-                                                                                        "e");
+    struct config_migration bad = migration("bad", "t");
     bad.new_columns = wrong;
     bad.new_count = 1;
     const struct rule_input inputs[] = {{&bad, PHASE_EXPAND, SIDE_OLD, NULL}};
-    const struct rule_input others[] = {{&foreign, PHASE_EXPAND, SIDE_OLD, NULL}};
     char error[512] = "";
     assert_null(rules_build(inputs, 1, NULL, false, true, 101100, error, sizeof error));
     assert_non_null(strstr(error, "migration bad"));
-    assert_null(rules_build(others, 1, NULL, false, true, 101100, error, sizeof error));
-    assert_non_null(strstr(error, "ASCII"));
 }
 
 static void test_phases(void **state)
