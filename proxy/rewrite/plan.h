@@ -80,7 +80,7 @@ struct plan {
     bool reads_target;           /* that reads the target's table, or a view that may be over it */
     /* Migrations in force of the tables that are named: any, and one that does not let pass. */
     const struct rule *named, *strict;
-    struct span unparsed;    /* SQL in a string that was not understood */
+    struct span unparsed;    /* refused for that: the SQL that was not understood, the text or what it runs */
     bool refused;            /* the first refusal: */
     const struct rule *rule; /* whose, or NULL */
     const char *reason, *hint;

@@ -234,6 +234,7 @@ static void refuse_unparsed(struct plan *p, struct span text, enum parse_status 
         struct span reason = builder_done(&b).text;
         refuse(p, r, arena_failed(p->arena) ? "syntax not understood" : reason.ptr,
                "write it in a plainer form");
+        p->unparsed = p->text;
     }
 }
 
@@ -311,6 +312,7 @@ static void finish_part(struct run *run, struct rewrite_part *part, struct range
             out->rule = p->rule;
             out->reason = p->reason;
             out->hint = p->hint;
+            out->unparsed = p->unparsed;
         }
     } else if (p->edits.count > edits_before) {
         part->verdict = REWRITE_REWRITTEN;
@@ -511,14 +513,6 @@ static void apply(struct run *run)
         refuse_all(run, "the statement's parameters cannot be repeated", "use literals in their place");
 }
 
-/* "syntax" is in a reason exactly where a statement was not understood. */
-static void note_unparsed(const struct run *run)
-{
-    struct rewrite_result *out = run->out;
-    if (out->verdict == REWRITE_UNREWRITABLE && out->part_count == 1 && strstr(out->reason, "syntax"))
-        out->unparsed = run->plan.unparsed.ptr ? run->plan.unparsed : run->plan.text;
-}
-
 /* `noted`: temporary tables that a text around this one has made or dropped. */
 static void run_text(struct arena *arena, const struct rewrite_session *s, struct span text,
                      const struct rewrite_temporary *noted, size_t noted_count, struct rewrite_result *out)
@@ -556,7 +550,8 @@ static void run_text(struct arena *arena, const struct rewrite_session *s, struc
         refuse_all(&run, "the statement is too large to be rewritten", "split it");
     else if (out->verdict == REWRITE_REWRITTEN)
         apply(&run);
-    note_unparsed(&run);
+    if (out->part_count != 1)
+        out->unparsed = (struct span){NULL, 0};
 }
 
 void rewrite_text(struct arena *arena, const struct rewrite_session *s, struct span text,

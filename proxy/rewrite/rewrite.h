@@ -122,9 +122,9 @@ struct rewrite_result {
     const struct rule *rule;   /* UNREWRITABLE: whose; NULL where no single one is to blame */
     const char *reason, *hint; /* UNREWRITABLE: constants or in the arena; "syntax" is in reason exactly when
                                   the text was not understood */
-    struct span unparsed; /* UNREWRITABLE for that alone, and the text is one statement: the SQL that was not
-                             understood, the text or what it prepares or runs; else a null pointer */
-    uint32_t param_count; /* markers in the original */
+    struct span unparsed;      /* UNREWRITABLE for that, and the text is one statement: the SQL that was not
+                                  understood, the text or what it prepares or runs; else a null pointer */
+    uint32_t param_count;      /* markers in the original */
     uint32_t out_param_count;  /* markers in `text` */
     const uint32_t *param_map; /* for each marker of `text` an entry (parameter_map.h); NULL: one to one */
     struct span use_database;  /* FACT_USE: the last one */

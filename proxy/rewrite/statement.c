@@ -151,6 +151,7 @@ void plan_other(struct plan *p, const struct stmt *s)
     case STMT_OTHER:
         refuse_named(p, stmt_text(p, s), "syntax not understood: an unknown statement",
                      "send the statement in a plainer form");
+        p->unparsed = p->text;
         break;
     case STMT_COMPOUND: /* BEGIN NOT ATOMIC … */
         refuse_named(p, stmt_text(p, s), block_reason, block_hint);
