@@ -2,13 +2,14 @@
 100 MB. CPU of the proxy, in milliseconds a MiB that the client sends or receives, and the memory that it takes for
 that, in MiB."""
 
+import fcntl
 import pathlib
 import random
 import re
 import struct
-import time
+import termios
 
-from harness import Migration
+from harness import Migration, wait_until
 
 INSERT_BYTES, RESULT_ROWS, ROW_BYTES = 20 << 20, 480000, 208
 TABLES = """
@@ -63,6 +64,22 @@ def insert(connection, proxy, cpu):
     return {"cpu": used / 1000 / (len(text) / (1 << 20)), "memory": peak.mib()}
 
 
+def waiting(sock):
+    """How many bytes lie in the socket's buffer, unread."""
+    return struct.unpack("i", fcntl.ioctl(sock, termios.FIONREAD, b"\0" * 4))[0]
+
+
+def wait_until_full(sock):
+    """Until the bytes that wait unread grow no more from one look to the next."""
+    looks = [0]
+
+    def full():
+        looks.append(waiting(sock))
+        return looks[-1] == looks[-2] > 0
+
+    wait_until(full, what="a socket's buffer being full")
+
+
 def result(connection, proxy, cpu):
     """Of a result, which is read as bytes: the client's own parsing would be most of the time. It begins to read late,
     so that what is to wait in the proxy's memory does wait there."""
@@ -70,7 +87,7 @@ def result(connection, proxy, cpu):
     sock = connection._sock  # pylint: disable=protected-access
     peak, before = Peak(proxy), cpu()
     sock.sendall(struct.pack("<I", len(query)) + query)
-    time.sleep(0.2)
+    wait_until_full(sock)
     taken, room = 0, memoryview(bytearray(1 << 20))
     while taken < RESULT_ROWS * ROW_BYTES:
         taken += sock.recv_into(room)
