@@ -11,7 +11,31 @@
 #include "protocol/attributes.h"
 #include "protocol/execute.h"
 
-#define assert_span(s, lit) assert_true(span_eq((s), SPAN(lit)))
+typedef enum execute_outcome builder(struct span payload, const struct execute_map *m, struct buf *out);
+
+static void assert_outcome(builder *build, struct span payload, const struct execute_map *m,
+                           enum execute_outcome outcome, struct span expected)
+{
+    struct buf out = BUF_INIT;
+    assert_int_equal(build(payload, m, &out), outcome);
+    if (outcome == EXECUTE_BUILT)
+        assert_true(span_eq(buf_span(&out), expected));
+    buf_free(&out);
+}
+
+#define assert_builds(build, payload, m, expected)                                                           \
+    assert_outcome((build), (payload), (m), EXECUTE_BUILT, SPAN(expected))
+
+static void assert_malformed(builder *build, struct span payload, const struct execute_map *m)
+{
+    assert_outcome(build, payload, m, EXECUTE_MALFORMED, (struct span){NULL, 0});
+}
+
+static void assert_malformed_where_cut(builder *build, struct span payload, const struct execute_map *m)
+{
+    for (size_t n = 0; n < payload.len; n++)
+        assert_malformed(build, (struct span){payload.ptr, n}, m);
+}
 
 /* EXECUTE of (LONG 5, NULL, VAR_STRING "ab", DATETIME of 4 bytes). */
 static const struct span execute_4 = SPAN("\x17\x01\x00\x00\x00\x00\x01\x00\x00\x00"
@@ -28,25 +52,20 @@ static void test_execute_map(void **state)
     (void)state;
     static const uint32_t map[] = {2, 0, 2, 1, 3};
     struct execute_map m = {.id = 9, .params = 4, .out_params = 5, .map = map};
-    struct buf out = BUF_INIT;
     assert_int_equal(execute_head_size(execute_4, 4), 20);
     assert_non_null(execute_types(execute_4, 4, NULL));
-    assert_int_equal(execute_build(execute_4, &m, &out), EXECUTE_BUILT);
-    assert_span(buf_span(&out), "\x17\x09\x00\x00\x00\x00\x01\x00\x00\x00"
-                                "\x08"
-                                "\x01"
-                                "\xfd\x00\x03\x00\xfd\x00\xfd\x00\x0c\x00"
-                                "\x02"
-                                "ab"
-                                "\x05\x00\x00\x00"
-                                "\x02"
-                                "ab"
-                                "\x04\xe4\x07\x01\x02");
-    buf_free(&out);
-    for (size_t n = 0; n < execute_4.len; n++) {
-        assert_int_equal(execute_build((struct span){execute_4.ptr, n}, &m, &out), EXECUTE_MALFORMED);
-        buf_free(&out);
-    }
+    assert_builds(execute_build, execute_4, &m,
+                  "\x17\x09\x00\x00\x00\x00\x01\x00\x00\x00"
+                  "\x08"
+                  "\x01"
+                  "\xfd\x00\x03\x00\xfd\x00\xfd\x00\x0c\x00"
+                  "\x02"
+                  "ab"
+                  "\x05\x00\x00\x00"
+                  "\x02"
+                  "ab"
+                  "\x04\xe4\x07\x01\x02");
+    assert_malformed_where_cut(execute_build, execute_4, &m);
 }
 
 static void test_execute_remembers_types(void **state)
@@ -58,18 +77,15 @@ static void test_execute_remembers_types(void **state)
                                "\x07\x00\x00\x00");
     struct execute_map m = {
         .id = 2, .params = 1, .out_params = 1, .types = (const unsigned char *)"\x03\x80"};
-    struct buf out = BUF_INIT;
     assert_null(execute_types(without, 1, NULL));
-    assert_int_equal(execute_build(without, &m, &out), EXECUTE_BUILT);
-    assert_span(buf_span(&out), "\x17\x02\x00\x00\x00\x00\x01\x00\x00\x00"
-                                "\x00"
-                                "\x01"
-                                "\x03\x80"
-                                "\x07\x00\x00\x00");
-    buf_reset(&out);
+    assert_builds(execute_build, without, &m,
+                  "\x17\x02\x00\x00\x00\x00\x01\x00\x00\x00"
+                  "\x00"
+                  "\x01"
+                  "\x03\x80"
+                  "\x07\x00\x00\x00");
     m.types = NULL; /* never bound: nobody knows how long the value is */
-    assert_int_equal(execute_build(without, &m, &out), EXECUTE_MALFORMED);
-    buf_free(&out);
+    assert_malformed(execute_build, without, &m);
 }
 
 static void test_execute_long_data(void **state)
@@ -83,14 +99,12 @@ static void test_execute_long_data(void **state)
     static const uint32_t map[] = {0, 0, 1};
     struct execute_map m = {
         .id = 2, .params = 2, .out_params = 3, .map = map, .longs = (const unsigned char *)"\x01"};
-    struct buf out = BUF_INIT;
-    assert_int_equal(execute_build(p, &m, &out), EXECUTE_BUILT);
-    assert_span(buf_span(&out), "\x17\x02\x00\x00\x00\x00\x01\x00\x00\x00"
-                                "\x00"
-                                "\x01"
-                                "\xfc\x00\xfc\x00\x01\x00"
-                                "\x07");
-    buf_free(&out);
+    assert_builds(execute_build, p, &m,
+                  "\x17\x02\x00\x00\x00\x00\x01\x00\x00\x00"
+                  "\x00"
+                  "\x01"
+                  "\xfc\x00\xfc\x00\x01\x00"
+                  "\x07");
 }
 
 /* ---- with names ---- */
@@ -192,7 +206,7 @@ static void test_named_map(void **state)
     (void)state;
     static const uint32_t map[] = {1, 0, 1};
     struct execute_map m = {.id = 9, .params = 2, .out_params = 3, .map = map};
-    struct buf out = BUF_INIT, types = BUF_INIT;
+    struct buf types = BUF_INIT;
     const size_t head = 28;
     for (size_t n = 0; n <= named_4.len; n++) {
         struct span part = {named_4.ptr, n};
@@ -200,27 +214,22 @@ static void test_named_map(void **state)
         assert_int_equal(named_types(part, 2, &types) != NULL, n >= head);
     }
     assert_memory_equal(named_types(named_4, 2, &types), "\x03\x00\xfd\x00", 4);
-    assert_int_equal(named_build(named_4, &m, &out), EXECUTE_BUILT);
-    assert_span(buf_span(&out), "\x17\x09\x00\x00\x00\x08\x01\x00\x00\x00"
-                                "\x05"
-                                "\x08"
-                                "\x01"
-                                "\xfd\x00\x01p\x03\x00\x00\xfd\x00\x01p\xfe\x00\x01n\xfe\x00\x01v"
-                                "\x02"
-                                "ab"
-                                "\x05\x00\x00\x00"
-                                "\x02"
-                                "ab"
-                                "\x01x");
-    buf_free(&out);
-    for (size_t n = 0; n < named_4.len; n++) {
-        assert_int_equal(named_build((struct span){named_4.ptr, n}, &m, &out), EXECUTE_MALFORMED);
-        buf_free(&out);
-    }
+    assert_builds(named_build, named_4, &m,
+                  "\x17\x09\x00\x00\x00\x08\x01\x00\x00\x00"
+                  "\x05"
+                  "\x08"
+                  "\x01"
+                  "\xfd\x00\x01p\x03\x00\x00\xfd\x00\x01p\xfe\x00\x01n\xfe\x00\x01v"
+                  "\x02"
+                  "ab"
+                  "\x05\x00\x00\x00"
+                  "\x02"
+                  "ab"
+                  "\x01x");
+    assert_malformed_where_cut(named_build, named_4, &m);
     m.params = 5; /* more than come */
-    assert_int_equal(named_build(named_4, &m, &out), EXECUTE_MALFORMED);
+    assert_malformed(named_build, named_4, &m);
     assert_null(named_types(named_4, 5, &types));
-    buf_free(&out);
     buf_free(&types);
 }
 
@@ -235,19 +244,18 @@ static void test_named_remembers_types(void **state)
                                "\x07\x00\x00\x00");
     struct execute_map m = {
         .id = 2, .params = 1, .out_params = 1, .types = (const unsigned char *)"\x03\x80"};
-    struct buf out = BUF_INIT;
-    assert_null(named_types(without, 1, &out));
-    assert_int_equal(named_build(without, &m, &out), EXECUTE_BUILT);
-    assert_span(buf_span(&out), "\x17\x02\x00\x00\x00\x00\x01\x00\x00\x00"
-                                "\x01"
-                                "\x00"
-                                "\x01"
-                                "\x03\x80\x00"
-                                "\x07\x00\x00\x00");
-    buf_reset(&out);
+    struct buf types = BUF_INIT;
+    assert_null(named_types(without, 1, &types));
+    assert_builds(named_build, without, &m,
+                  "\x17\x02\x00\x00\x00\x00\x01\x00\x00\x00"
+                  "\x01"
+                  "\x00"
+                  "\x01"
+                  "\x03\x80\x00"
+                  "\x07\x00\x00\x00");
     m.types = NULL;
-    assert_int_equal(named_build(without, &m, &out), EXECUTE_MALFORMED);
-    buf_free(&out);
+    assert_malformed(named_build, without, &m);
+    buf_free(&types);
 }
 
 static void test_bulk(void **state)
@@ -262,30 +270,27 @@ static void test_bulk(void **state)
                          "\x01\x02");
     static const uint32_t map[] = {1, 0, 1};
     struct execute_map m = {.id = 3, .params = 2, .out_params = 3, .map = map};
-    struct buf out = BUF_INIT;
     assert_non_null(bulk_types(p, 2, NULL));
-    assert_int_equal(bulk_build(p, &m, &out), EXECUTE_BUILT);
-    assert_span(buf_span(&out), "\xfa\x03\x00\x00\x00\x80\x00"
-                                "\xfd\x00\x03\x00\xfd\x00"
-                                "\x00\x01"
-                                "a"
-                                "\x00\x01\x00\x00\x00"
-                                "\x00\x01"
-                                "a"
-                                "\x02\x01\x02");
-    buf_reset(&out);
+    assert_builds(bulk_build, p, &m,
+                  "\xfa\x03\x00\x00\x00\x80\x00"
+                  "\xfd\x00\x03\x00\xfd\x00"
+                  "\x00\x01"
+                  "a"
+                  "\x00\x01\x00\x00\x00"
+                  "\x00\x01"
+                  "a"
+                  "\x02\x01\x02");
     struct span untyped = SPAN("\xfa\x01\x00\x00\x00\x40\x00"
                                "\x00\x01\x00\x00\x00"
                                "\x01");
     m = (struct execute_map){
         .id = 3, .params = 2, .out_params = 2, .types = (const unsigned char *)"\x03\x00\xfd\x00"};
     assert_null(bulk_types(untyped, 2, NULL));
-    assert_int_equal(bulk_build(untyped, &m, &out), EXECUTE_BUILT);
-    assert_span(buf_span(&out), "\xfa\x03\x00\x00\x00\xc0\x00"
-                                "\x03\x00\xfd\x00"
-                                "\x00\x01\x00\x00\x00"
-                                "\x01");
-    buf_free(&out);
+    assert_builds(bulk_build, untyped, &m,
+                  "\xfa\x03\x00\x00\x00\xc0\x00"
+                  "\x03\x00\xfd\x00"
+                  "\x00\x01\x00\x00\x00"
+                  "\x01");
 }
 
 /* One parameter, sent as it came and then repeated into a column that has a need. */
