@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs the fuzz targets that `make fuzz-build` built: fuzz.sh run SECONDS [NAME…] | replay [NAME…].
 # Each target NAME has its corpus in tests/fuzz/corpus_NAME; its dictionary is NAME.dict, or sql.dict. FUZZ_JOBS (2) run
-# side by side. Below B (build/fuzz): what a run finds anew is kept in work/NAME; a crash is written to crash/NAME-….
+# side by side. Below B (build/fuzz): what a run finds anew is kept in grown/NAME; a crash is written to crash/NAME-….
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 mode=${1:?run SECONDS or replay}
@@ -10,7 +10,7 @@ seconds=0
 [ "$mode" = replay ] || { seconds=${1:?SECONDS} && shift; }
 b=${B:-build/fuzz}
 jobs=${FUZZ_JOBS:-2}
-mkdir -p "$b/work" "$b/crash"
+mkdir -p "$b/grown" "$b/crash"
 shopt -s nullglob
 
 # One target; what it found, or how much it ran, is its output.
@@ -19,9 +19,9 @@ fuzz() {
     local options=(-artifact_prefix="$b/crash/$name-" -timeout=20 -rss_limit_mb=2048) files=()
     if [ "$mode" = run ]; then
         [ -e "$dict" ] || dict=tests/fuzz/sql.dict
-        mkdir -p "$b/work/$name"
+        mkdir -p "$b/grown/$name"
         [ -d "$corpus" ] || corpus=
-        options+=(-dict="$dict" -max_total_time="$seconds" -print_final_stats=1 "$b/work/$name" ${corpus:+"$corpus"})
+        options+=(-dict="$dict" -max_total_time="$seconds" -print_final_stats=1 "$b/grown/$name" ${corpus:+"$corpus"})
     else
         files=("$corpus"/*)
         [ ${#files[@]} -gt 0 ] || { echo "$name: no corpus in $corpus" >&2; return 1; }
