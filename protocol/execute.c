@@ -1,11 +1,11 @@
 /* Parameters taken apart and put together; see execute.h. */
 #include "protocol/execute.h"
 
-#include "protocol/attributes.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "protocol/attributes.h"
 
 /* How a value of each type is laid out; 0: a length-encoded string. */
 #define BY_LENGTH_BYTE 0xff /* one byte says how many follow: dates and times */

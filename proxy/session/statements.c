@@ -64,11 +64,11 @@ void statement_take(struct statement *st, struct statement *from)
     free(st->map);
     st->map = from->map;
     from->map = NULL;
-    free(st->counts);
     free(st->inexact);
     st->inexact = from->inexact;
-    st->refused = from->refused;
     from->inexact = NULL;
+    st->refused = from->refused;
+    free(st->counts);
     st->counts = from->counts;
     st->count_count = from->count_count;
     from->counts = NULL;
