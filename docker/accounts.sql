@@ -4,4 +4,3 @@ GRANT ALL ON shop.* TO 'app'@'%';
 CREATE USER IF NOT EXISTS 'crossfade'@'%' IDENTIFIED BY 'control-example';
 GRANT ALL ON shop.* TO 'crossfade'@'%';
 GRANT ALL ON crossfade.* TO 'crossfade'@'%';
-GRANT PROCESS ON *.* TO 'crossfade'@'%';

@@ -3,6 +3,7 @@ abuse, reloads, and a control account that may too little."""
 
 import contextlib
 import json
+import re
 import signal
 import socket
 import threading
@@ -12,6 +13,7 @@ import pymysql
 import pytest
 
 from harness import CtlError, Migration, Proxy, Server, numbers, shop, wait_until
+from harness.process import repository
 from harness.server import CONTROL_USER
 
 DOUBLE = {"forward": {"new": "old * 2"}, "backward": {"old": "new DIV 2"}, "types": {"new": "BIGINT"}}
@@ -105,6 +107,32 @@ def test_an_account_that_may_too_little(server, database, proxy):
     finally:
         server.query("DROP USER poor@'%'")
         server.query("DROP DATABASE poor_side")
+
+
+@pytest.mark.parametrize("source", ["docs/configuration.md", "docker/accounts.sql"])
+def test_the_grants_that_are_named_suffice(server, database, proxy, source):
+    """From the first step to the last and back, by exactly what the documentation, or the example, grants."""
+    name, side, user = database(), database("side"), "granted"
+    server.script("CREATE TABLE t (id INT PRIMARY KEY, old INT NOT NULL); INSERT INTO t VALUES (1, 1), (2, 2)", name)
+    grants = re.findall(r"^GRANT .* TO 'crossfade'@'%'", (repository() / source).read_text(), re.MULTILINE)
+    assert grants
+    server.query(f"CREATE USER {user}@'%' IDENTIFIED BY 'pw'")
+    try:
+        for grant in grants:
+            assert " ON shop." in grant or " ON crossfade." in grant, grant
+            server.query(grant.replace(" shop.", f" {name}.").replace(" crossfade.", f" {side}.")
+                         .replace("'crossfade'", f"'{user}'"))
+        one = proxy([double(name)], control={"user": user, "password": "pw", "database": side})
+        one.walk("m", "cutover")
+        with one.connect(database=name) as connection, connection.cursor() as cursor:
+            cursor.execute("UPDATE t SET old = 7 WHERE id = 1")
+            cursor.execute("SELECT old FROM t ORDER BY id")
+            assert cursor.fetchall() == ((7,), (2,))
+        one.ctl("rollback", "m", "--to", "expand")
+        assert one.ctl("status", "m")["migrations"][0]["phase"] == "expand"
+        one.close()
+    finally:
+        server.query(f"DROP USER {user}@'%'")
 
 
 def test_a_dry_run_changes_nothing(server, proxy, database):
