@@ -203,6 +203,27 @@ static size_t send_patched(struct session *s, struct statement *st, char *bytes,
     return s->joined ? send_joined(s, bytes, len) : command_forward(s, bytes, len);
 }
 
+/* Gives what has come of the command's payload, once that is enough: its head, or all of it where the packet
+ * is to be put together anew, or where the names of attributes fill more than one packet. Nothing behind the
+ * first packet is waited for otherwise, so where that is here the whole is. */
+static bool execution_has_come(struct session *s, const struct statement *st, char *bytes, size_t len,
+                               const struct execution *e, struct span *out)
+{
+    struct gathered g;
+    size_t n = get_u24(bytes), have = len - PACKET_HEADER;
+    bool beyond = n == PACKET_MAX && have > n;
+    if (!beyond && !st->map && !statement_stale(s, st)) {
+        *out = (struct span){bytes + PACKET_HEADER, have < n ? have : n};
+        return out->len >= e->head_size(*out, st->params) || (have >= n && n < PACKET_MAX);
+    }
+    if (!command_gather(s, bytes, len, &g)) {
+        session_fail(s, "a packet is too long");
+        return false;
+    }
+    *out = g.payload;
+    return g.payload.ptr != NULL;
+}
+
 static size_t execution_begin(struct session *s, char *bytes, size_t len, const struct execution *e)
 {
     struct statement *st;
@@ -212,9 +233,8 @@ static size_t execution_begin(struct session *s, char *bytes, size_t len, const 
     s->cursor = false;
     if (!st)
         return command_forward(s, bytes, len);
-    size_t n = get_u24(bytes);
-    struct span payload = {bytes + PACKET_HEADER, len - PACKET_HEADER < n ? len - PACKET_HEADER : n};
-    if (payload.len < n && payload.len < e->head_size(payload, st->params))
+    struct span payload;
+    if (!execution_has_come(s, st, bytes, len, e, &payload))
         return 0;
     s->cursor = e->again && payload.len > 5 && (payload.ptr[5] & ~e->not_cursor) != 0;
     if (st->map && retyped(st, e->types(payload, st->params, &s->shared->built)))

@@ -326,6 +326,32 @@ def test_large_texts(server, sides):
     twin.check_tables(drift=False)
 
 
+@MYSQL
+def test_names_that_fill_more_than_one_packet(sides):
+    """The types stand among them; they are remembered for the execution that comes without, behind a flip."""
+    behind, twin, direct, proxied = sides
+    behind.walk("dual-write")
+    names = [(f"{i}" * (4 << 20), i) for i in range(5)]
+    text = f"SELECT fullname, visits, {attribute('name')} FROM users WHERE id = ? AND email <> ?"
+    ids = [wire.prepare(text)[0] for wire in (direct, proxied)]
+
+    def both(*values, **options):
+        results = [wire.execute(one, *values, **options) for wire, one in zip((direct, proxied), ids)]
+        assert results[0] == results[1]
+        return results[0]
+
+    assert len(both(("", 1), ("", "x"), *names, ("name", "seen"))[0]) == 1
+    for step in [("backfill",), ("verify",), ("cutover",)]:
+        behind.each(*step)
+    assert len(both(("", 2), ("", "x"), types=False)[0]) == 1
+    assert len(both(("", 3), ("", "x"), *names)[0]) == 1
+    proxied.socket.sendall(b"".join(proxied.frame(b"\x03\x00\x01DO 1") for _ in range(2)))
+    for _ in range(2):
+        proxied.sequence = 1
+        assert proxied.answer() == [0]
+    twin.check_tables()
+
+
 HEADS = [b"", b"\0", b"\0\2", b"\1\1", b"\1\1\0", b"\1\1\0\0", b"\xfb\1", b"\xff\1",
          b"\1\1\0\1\xfe\0\xfe" + b"\xff" * 8, b"\1\1\0\1\3\0\1n", b"\xfd\0\0\1\1" + b"\0" * 70000]
 
