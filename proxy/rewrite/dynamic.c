@@ -42,7 +42,7 @@ static bool is_text_function(struct span name)
         "hex",   "if",    "ifnull",   "insert", "lcase",           "left",      "lower",    "lpad",
         "ltrim", "mid",   "nullif",   "quote",  "repeat",          "replace",   "reverse",  "right",
         "rpad",  "rtrim", "schema",   "space",  "substr",          "substring", "trim",     "ucase",
-        "unhex", "upper", "version",  "format", "substring_index",
+        "unhex", "upper", "version",  "format", "substring_index", "sformat",   "conv",
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (span_ieq(name, span_of(names[i])))

@@ -269,8 +269,19 @@ static void value_done(struct session *s, bool ok)
     buf_free(&s->own_error);
 }
 
-/* Asks for the expression as the server would take SQL from it: in the client's character set, without
- * another conversion on its way here. */
+/* What the server converts SQL from an expression to before it reads it. On MySQL it is
+ * character_set_connection, which the collation's name begins with, though the text is then read by the
+ * client's. */
+static struct span charset_of_dynamic_sql(const struct session *s)
+{
+    const char *name = s->mariadb ? s->charset : s->collation;
+    if (!name)
+        return SPAN("utf8mb4");
+    return (struct span){name, s->mariadb ? strlen(name) : strcspn(name, "_")};
+}
+
+/* Asks for the expression as the server would take SQL from it, without another conversion on its way here.
+ * Bytes alone meet in it: CHARSET()'s collation, the expression's and CONVERT()'s do not mix. */
 static void ask_value(struct session *s, struct span e)
 {
     static const struct own_command ask = {"an expression", ANSWER_RESULTS, value_packet, value_done};
@@ -281,13 +292,15 @@ static void ask_value(struct session *s, struct span e)
         s->named.values = more;
         more[s->named.value_count++] = (struct rewrite_value){.known = false};
     }
-    buf_add_str(&text, "SELECT CAST(IF(CHARSET(");
+    buf_add_str(&text, "SELECT IF(CHARSET(");
     buf_add_span(&text, e);
-    buf_add_str(&text, ")='binary',");
+    buf_add_str(&text, ")=_binary'binary',CAST(");
     buf_add_span(&text, e);
-    buf_add_str(&text, ",CONVERT(");
+    buf_add_str(&text, " AS BINARY),CAST(CONVERT(");
     buf_add_span(&text, e);
-    buf_printf(&text, " USING %s)) AS BINARY),(", s->charset ? s->charset : "utf8mb4");
+    buf_add_str(&text, " USING ");
+    buf_add_span(&text, charset_of_dynamic_sql(s));
+    buf_add_str(&text, ") AS BINARY)),(");
     buf_add_span(&text, e);
     buf_add_str(&text, ") IS NULL LIMIT 1");
     if (more && !buf_failed(&text))

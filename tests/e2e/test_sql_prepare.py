@@ -216,6 +216,20 @@ def test_from_variables(shop_twin):
     twin.check_tables(drift=False)
 
 
+@pytest.mark.parametrize("names", ["utf8mb3 COLLATE utf8mb3_unicode_ci", "utf8mb3 COLLATE utf8mb3_bin",
+                                   "utf8mb4 COLLATE utf8mb4_unicode_520_ci", "latin1 COLLATE latin1_german2_ci",
+                                   "utf8mb4, character_set_connection = ucs2", "binary"])
+def test_from_variables_under_any_collation(shop_twin, names):
+    """What the proxy asks for the value by must not mix collations."""
+    behind, twin = in_cutover(shop_twin)
+    twin.same("SET NAMES " + names)
+    for value in ["'SELECT HEX(fullname) FROM users WHERE id = 3'", "CONCAT('DELETE FROM users WHERE fullname = ', QUOTE('x'))",
+                  "x'53454c454354204845582866756c6c6e616d65292046524f4d20757365727320'"]:
+        twin.same(f"SET @sql = {value}")
+        twin.same("PREPARE s FROM @sql")
+        twin.same("EXECUTE s")
+
+
 @pytest.mark.only("mariadb", reason="MySQL prepares from a literal or a variable alone")
 def test_from_expressions(shop_twin):
     behind, twin = shop_twin(20, 20)
@@ -224,6 +238,7 @@ def test_from_expressions(shop_twin):
         twin.same("PREPARE s FROM CONCAT('SELECT fullname, ''', @w, ''' FROM ', @t, ' WHERE id = ?')")
         twin.same("EXECUTE s USING 4")
         twin.same("EXECUTE IMMEDIATE CONCAT('DELETE FROM ', @t, ' WHERE fullname = ?') USING 'nobody'")
+        twin.same("EXECUTE IMMEDIATE SFORMAT('SELECT {} FROM {} WHERE id = {}', 'fullname', @t, CONV('11', 2, 10))")
         twin.same_error("EXECUTE IMMEDIATE @sql", SYNTAX)
         twin.same_error("EXECUTE IMMEDIATE @never_set", SYNTAX)
         twin.same_error("PREPARE s FROM (SELECT 'SELECT fullname FROM users')", NO_SUBQUERIES)
