@@ -112,6 +112,7 @@ static void temporary_drop(struct session *s, struct span name)
             continue;
         free((char *)s->temporary[i].ptr);
         s->temporary[i] = s->temporary[--s->temporary_count];
+        s->temporary_changes++;
         return;
     }
 }
@@ -126,6 +127,7 @@ static void temporary_add(struct session *s, struct span name)
     grown[s->temporary_count] = (struct span){NULL, 0};
     if (span_copy(&grown[s->temporary_count], name))
         s->temporary_count++;
+    s->temporary_changes++;
 }
 
 /* After an error it is not known which of several tables were made. One that is taken for a base table though

@@ -185,6 +185,8 @@ struct session {
     size_t database_len;
     struct span *temporary; /* malloc'ed array of malloc'ed "db.table"s */
     size_t temporary_count;
+    uint32_t
+        temporary_changes; /* how often it changed: what was prepared before may mean other tables by now */
     char *sql_mode, *charset, *collation; /* malloc'ed: as the server last said; NULL: it never was asked */
 
     struct generation *pin;

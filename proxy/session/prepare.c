@@ -46,6 +46,7 @@ struct statement *statement_of(struct session *s, struct span text, enum text_pl
     if (!st)
         return NULL;
     st->serial = generation_serial(s->pin);
+    st->temporary = s->temporary_changes;
     st->touches = r->touches;
     if ((plan == TEXT_SEND && r->param_map && !keep_map(st, r)) ||
         !changes_set(&st->changes, r, generation_snapshot(s->pin)->rules) || !shown_set(&st->shown, r)) {

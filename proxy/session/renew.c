@@ -306,13 +306,15 @@ bool statement_stale(struct session *s, const struct statement *st)
 {
     if (st->pin) /* stays what it is until it is executed */
         return false;
-    return st->lost || st->serial != (s->pin ? generation_serial(s->pin) : worker_newest_serial(s->worker));
+    return st->lost || st->temporary != s->temporary_changes ||
+           st->serial != (s->pin ? generation_serial(s->pin) : worker_newest_serial(s->worker));
 }
 
 /* The text came out as the backend has it: only what is noted of it may be new. */
 static void refresh(struct statement *st, struct statement *fresh)
 {
     st->serial = fresh->serial;
+    st->temporary = fresh->temporary;
     st->touches = fresh->touches;
     changes_free(&st->changes);
     st->changes = fresh->changes;

@@ -75,6 +75,7 @@ void statement_take(struct statement *st, struct statement *from)
     st->backend_id = from->backend_id;
     st->out_params = from->out_params;
     st->serial = from->serial;
+    st->temporary = from->temporary;
     changes_free(&st->changes);
     st->changes = from->changes;
     from->changes = (struct changes){0};

@@ -23,6 +23,7 @@ struct statement {
     uint16_t params, columns; /* as the client was told */
     uint16_t out_params;      /* of the backend's statement */
     uint64_t serial;          /* generation_serial() that `sent` was made under */
+    uint32_t temporary;       /* session.temporary_changes at that time */
     struct changes changes;   /* by each execution */
     struct shown shown;       /* how its result's columns are described */
     struct buf untold;        /* definitions that a client which keeps them has not been sent, as packets */

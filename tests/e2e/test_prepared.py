@@ -204,3 +204,29 @@ def test_result_metadata_of_prepared_statements(clients):
         answer = both("prepare", "n", "SELECT amount, amount + 1 AS more, orders.* FROM orders WHERE id = ?")
         assert answer[0] == ["P", "1", "6"]
         both("close", "n")
+
+
+TEMPORARY = "CREATE TEMPORARY TABLE users (id INT AUTO_INCREMENT PRIMARY KEY, email VARCHAR(50), fullname VARCHAR(50))"
+
+
+@pytest.mark.parametrize("phase", ["dual-write", "cutover"])
+def test_a_temporary_table_that_comes_and_goes(clients, phase):
+    """A statement means the temporary table while that hides the migrated one, whichever it was prepared with."""
+    behind, direct, proxied = clients
+    behind.walk(phase)
+    both = Pair(direct, proxied)
+    for before in ("before", "with"):
+        if before == "with":
+            both("query", TEMPORARY)
+        both("prepare", f"write {before}", "INSERT INTO users (email, fullname) VALUES (?, ?)")
+        both("prepare", f"read {before}", "SELECT email, fullname FROM users WHERE email LIKE 'temporary%' ORDER BY email")
+        for number in range(3):
+            both("execute", f"write {before}", f"str:temporary {before} {number}", f"str:Number {number}")
+            both("execute", f"read {before}")
+            both("query", "DROP TEMPORARY TABLE IF EXISTS users" if number % 2 == (before == "before") else TEMPORARY)
+        both("query", "DROP TEMPORARY TABLE IF EXISTS users")
+        both("query", "SELECT email, fullname FROM users WHERE email LIKE 'temporary%' ORDER BY email")
+    if phase == "cutover":
+        behind.assert_no_drift()
+    assert not behind.server.query(f"SELECT email FROM {behind.database}.users WHERE email LIKE 'temporary%' "
+                                   "AND NOT CONCAT(first_name, ' ', last_name) <=> fullname")
