@@ -13,15 +13,20 @@
 #define AGAIN_MAX 4096          /* an execution's packet that is kept until its answer comes */
 #define KEPT_HEAD 6             /* of each piece: length 4, parameter 2 */
 
-/* The statement that the command names, once its id has come; false: wait. */
-static bool named(struct session *s, const char *bytes, size_t len, struct statement **out)
+/* The statement that the command names, once its id has come; false: wait. What the server takes for the one
+ * prepared last may be an earlier one, where the last was refused here: so where the client means that and
+ * has none, the server is given an id that nothing has. */
+static bool named(struct session *s, char *bytes, size_t len, struct statement **out)
 {
     *out = NULL;
     if (get_u24(bytes) < 5)
         return true;
     if (len < PACKET_HEADER + 5)
         return false;
-    *out = statements_find(s, get_u32(bytes + PACKET_HEADER + 1));
+    uint32_t id = get_u32(bytes + PACKET_HEADER + 1);
+    *out = statements_find(s, id);
+    if (!*out && id == STATEMENT_LAST)
+        put_u32(bytes + PACKET_HEADER + 1, STATEMENT_NONE);
     return true;
 }
 

@@ -9,6 +9,7 @@
 #include "proxy/session/inside.h"
 
 #define STATEMENT_LAST 0xffffffffu /* MariaDB: the statement prepared last */
+#define STATEMENT_NONE 0           /* no statement has this id */
 
 /* A counter that an execution adds to. */
 struct statement_count {

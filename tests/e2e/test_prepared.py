@@ -3,6 +3,7 @@
 import pytest
 
 from harness import Client, ClientError, shop, twin
+from harness.wire import Wire
 
 
 class Walk:
@@ -230,3 +231,28 @@ def test_a_temporary_table_that_comes_and_goes(clients, phase):
         behind.assert_no_drift()
     assert not behind.server.query(f"SELECT email FROM {behind.database}.users WHERE email LIKE 'temporary%' "
                                    "AND NOT CONCAT(first_name, ' ', last_name) <=> fullname")
+
+
+@pytest.mark.only("mariadb", reason="MySQL has no id for the statement prepared last")
+def test_what_was_prepared_last_is_not_what_was_refused(clients):
+    """Clients that do not wait execute "the statement prepared last" right behind its PREPARE."""
+    behind, direct, _ = clients
+    behind.walk("cutover")
+    prepare, execute, fetch, reset, long_data, close = b"\x16", b"\x17", b"\x1c", b"\x1a", b"\x18", b"\x19"
+    last = b"\xff\xff\xff\xff"
+    with Wire(behind.proxy.port) as wire:
+        wire.login(database=behind.database)
+        commands = [prepare + b"INSERT INTO orders (user_id, amount) VALUES (99, 1)",
+                    prepare + b"SELECT id FROM users WHERE MATCH (fullname) AGAINST ('x')", execute + last + b"\0\1\0\0\0",
+                    fetch + last + b"\1\0\0\0", reset + last, long_data + last + b"\0\0x", close + last, b"\x0e"]
+        wire.socket.sendall(b"".join(map(wire.frame, commands)))
+        answers = []
+        for _ in range(6):
+            wire.sequence = 1
+            answers.append(wire.receive())
+        refused, executed, fetched, after_reset, ping = answers[1:]
+        assert b"crossfade: migration users_name: MATCH" in refused
+        for error, name in ((executed, b"execute"), (fetched, b"fetch"), (after_reset, b"reset")):
+            assert error[1:3] == (1243).to_bytes(2, "little") and error.endswith(b"given to mysqld_stmt_" + name)
+        assert ping[0] == 0
+    assert direct.query(f"SELECT COUNT(*) FROM {behind.database}.orders WHERE user_id = 99") == [("0",)]
