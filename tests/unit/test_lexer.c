@@ -200,6 +200,8 @@ static void test_operators_and_variables(void **state)
     (void)state;
     ASSERT_CASES(&mariadb, cases);
     assert_tokens(&mariadb, (struct span){"a\0b", 3}, "word[a] bad[] word[b]");
+    assert_tokens(&mariadb, (struct span){"a\0", 2}, "word[a]");
+    assert_tokens(&mariadb, (struct span){"a\0\0", 3}, "word[a] bad[]");
 }
 
 static void test_keywords(void **state)
