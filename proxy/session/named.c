@@ -159,7 +159,6 @@ bool named_note(struct session *s, const struct rewrite_result *r)
         }
         tail = &(*tail)->next;
     }
-    named_forget_values(s);
     return true;
 }
 

@@ -162,6 +162,7 @@ size_t init_db_begin(struct session *s, char *bytes, size_t len)
     if (len - PACKET_HEADER < n)
         return 0;
     struct rewrite_result use = {.facts = FACT_USE, .use_database = {bytes + PACKET_HEADER + 1, n - 1}};
+    named_forget_values(s); /* what the result tells may have stood in them */
     if (!changes_set(&s->text_changes, &use, NULL)) {
         session_fail(s, "out of memory");
         return 0;
