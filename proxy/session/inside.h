@@ -110,7 +110,13 @@ struct statements {
 };
 
 /* What the server says of a text that was not understood. */
-enum syntax { SYNTAX_UNASKED, SYNTAX_TAKEN, SYNTAX_BAD };
+enum syntax {
+    SYNTAX_UNASKED,
+    SYNTAX_TAKEN,    /* it takes it */
+    SYNTAX_BAD,      /* its error is in own_error */
+    SYNTAX_ASKING,   /* of several statements: it is asked in turn about what the wrong one may be */
+    SYNTAX_REST_BAD, /* and is certain to find the mistake, when it comes there */
+};
 
 struct named_change;
 
@@ -172,13 +178,15 @@ struct session {
     uint64_t ticket;      /* STATE_HOLD: what it waits for */
 
     /* What is known of the backend's session */
-    uint16_t status;    /* flags, from the last OK or EOF */
-    bool status_stale;  /* an ERR came since, which carries none */
-    bool sql_prepared;  /* statements may have got a name without being seen */
-    bool schema_told;   /* the answer under way said which database is the default now */
-    bool asked;         /* the modes were asked for this command already */
-    bool cursor;        /* COM_STMT_EXECUTE: it asks for a cursor */
-    enum syntax syntax; /* of the command's text; BAD: the server's error is in own_error */
+    uint16_t status;     /* flags, from the last OK or EOF */
+    bool status_stale;   /* an ERR came since, which carries none */
+    bool sql_prepared;   /* statements may have got a name without being seen */
+    bool schema_told;    /* the answer under way said which database is the default now */
+    bool asked;          /* the modes were asked for this command already */
+    bool cursor;         /* COM_STMT_EXECUTE: it asks for a cursor */
+    enum syntax syntax;  /* of the command's text */
+    uint32_t rest_asked; /* ASKING: how often it was */
+    uint32_t rest_len;   /* ASKING, REST_BAD: of the text's last bytes, from the wrong statement on */
     bool modes_known, charset_known, database_known;
     struct sql_dialect dialect;
     char *database; /* malloc'ed, or NULL: none */

@@ -123,7 +123,11 @@ bool syntax_passes(const struct rewrite_result *r);
 
 /* A text is to be refused, of COM_STMT_PREPARE where it `prepares`: asks the server whether it is SQL at all,
  * if that is in doubt. true: it was asked; when it has answered, the client's command is tried again. */
-bool syntax_ask(struct session *s, const struct rewrite_result *r, bool prepares);
+bool syntax_ask(struct session *s, struct span text, const struct rewrite_result *r, bool prepares);
+
+/* Whether the server was asked about all that the first wrong one of several statements may be, and takes
+ * none: r->rest can go to it as it came, and what is before it must be rewritten by itself. */
+bool syntax_rest_is_bad(struct session *s, const struct rewrite_result *r);
 
 /* true: the server was asked about the command's text and found a mistake; the client has its answer. */
 bool syntax_answer(struct session *s, size_t parts);
