@@ -15,7 +15,7 @@
 #define ADDRESSES_MAX 16
 #define LOOKUP_EVERY  5 /* seconds */
 #define PROBE_EVERY   1
-#define PROBE_MS      1000 /* that a probe waits for the connection */
+#define STOP_MS       100 /* how soon the thread sees that it is to end */
 
 struct backend {
     char *text, *host, *port, *path;
@@ -153,9 +153,26 @@ bool backends_set(struct backends *b, const struct config *config)
 struct errand {
     uint64_t id;
     char *text, *host, *port;
-    bool missing; /* it has no address yet */
-    struct address address;
+    struct address addresses[ADDRESSES_MAX];
+    size_t count;
 };
+
+static void errand_free(struct errand *e)
+{
+    free(e->text);
+    free(e->host);
+    free(e->port);
+}
+
+static void errand_take(struct errand *out, const struct backend *from)
+{
+    *out = (struct errand){.id = from->id,
+                           .text = strdup(from->text),
+                           .host = from->host ? strdup(from->host) : NULL,
+                           .port = from->port ? strdup(from->port) : NULL,
+                           .count = from->count};
+    memcpy(out->addresses, from->addresses, sizeof out->addresses);
+}
 
 /* Copies a backend that is named (look up) or down (probe); the first one with an id above `after`. */
 static bool next_errand(struct backends *b, bool probe, uint64_t after, struct errand *out)
@@ -167,28 +184,13 @@ static bool next_errand(struct backends *b, bool probe, uint64_t after, struct e
         bool wanted = probe ? e->down && e->count > 0 && !b->is_steered : e->named;
         if (!wanted || e->id <= after || (found && e->id > out->id))
             continue;
-        if (found) {
-            free(out->text);
-            free(out->host);
-            free(out->port);
-        }
-        *out = (struct errand){e->id,
-                               strdup(e->text),
-                               e->host ? strdup(e->host) : NULL,
-                               e->port ? strdup(e->port) : NULL,
-                               e->count == 0,
-                               e->addresses[0]};
+        if (found)
+            errand_free(out);
+        errand_take(out, e);
         found = out->text != NULL;
     }
     pthread_mutex_unlock(&b->lock);
     return found;
-}
-
-static void errand_free(struct errand *e)
-{
-    free(e->text);
-    free(e->host);
-    free(e->port);
 }
 
 static struct backend *find_id(struct backends *b, uint64_t id)
@@ -204,7 +206,7 @@ static void run_lookup(struct backends *b, const struct errand *e)
     struct address fresh[ADDRESSES_MAX];
     size_t n = e->host && e->port ? look_up(e->host, e->port, 0, fresh) : 0;
     if (n == 0) { /* a name server that is away takes no address back */
-        if (e->missing)
+        if (e->count == 0)
             log_warn("backend %s: the name has no address yet", e->text);
         return;
     }
@@ -217,20 +219,63 @@ static void run_lookup(struct backends *b, const struct errand *e)
     pthread_mutex_unlock(&b->lock);
 }
 
+static bool stopping(struct backends *b)
+{
+    pthread_mutex_lock(&b->lock);
+    bool stop = b->stop;
+    pthread_mutex_unlock(&b->lock);
+    return stop;
+}
+
+static bool wait_for(struct backends *b, int fd, short events, double until)
+{
+    struct pollfd p = {.fd = fd, .events = events};
+    int ready = 0;
+    while (ready == 0 && now() < until && !stopping(b))
+        ready = poll(&p, 1, STOP_MS);
+    return ready == 1;
+}
+
+/* What a backend hears first, where it takes headers: this connection is nobody's. */
+static bool say_who(int fd, const struct config *config)
+{
+    struct buf header = BUF_INIT;
+    if (config->proxy_send == PROXY_SEND_OFF)
+        return true;
+    proxy_header_build(&header, config->proxy_send == PROXY_SEND_V1 ? 1 : 2,
+                       &(struct proxy_addresses){.family = PROXY_LOCAL});
+    bool good = !buf_failed(&header) &&
+                send(fd, buf_ptr(&header), buf_len(&header), MSG_NOSIGNAL) == (ssize_t)buf_len(&header);
+    buf_free(&header);
+    return good;
+}
+
+/* Whether somebody says something there within `connect_timeout`. That connections are taken is the kernel's
+ * word: it takes them for a server that hangs too. */
+static bool greets(struct backends *b, const struct config *config, const struct address *a)
+{
+    double until = now() + config->connect_timeout / 1e3;
+    char greeting[512];
+    bool done = false;
+    int error = 0, fd = socket_connect(a, config, &done, &error);
+    if (fd < 0)
+        return false;
+    done = done || (wait_for(b, fd, POLLOUT, until) && socket_error(fd) == 0);
+    bool good = done && say_who(fd, config) && wait_for(b, fd, POLLIN, until) &&
+                recv(fd, greeting, sizeof greeting, 0) > 0;
+    close(fd);
+    return good;
+}
+
 static void run_probe(struct backends *b, const struct errand *e)
 {
-    bool done = false;
-    int error = 0;
     pthread_mutex_lock(&b->lock);
     const struct config *config = b->config;
     pthread_mutex_unlock(&b->lock);
-    int fd = socket_connect(&e->address, config, &done, &error);
-    if (fd < 0)
-        return;
-    struct pollfd p = {.fd = fd, .events = POLLOUT};
-    done = done || (poll(&p, 1, PROBE_MS) == 1 && socket_error(fd) == 0);
-    close(fd);
-    if (!done)
+    bool good = false;
+    for (size_t i = 0; i < e->count && !good; i++)
+        good = greets(b, config, &e->addresses[i]);
+    if (!good)
         return;
     pthread_mutex_lock(&b->lock);
     struct backend *to = find_id(b, e->id);

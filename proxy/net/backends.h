@@ -1,7 +1,7 @@
 /* Where the backends are, and which of them new sessions go to.
  *
  * They are tried in their order; one that failed is tried after those that work, until a probe finds that it
- * takes connections again. With migrations the control side steers: then there is exactly one backend for all
+ * greets again. With migrations the control side steers: then there is exactly one backend for all
  * sessions and for the control connections, since two servers may differ in phase and data.
  *
  * Addresses and paths are known at once. Names are looked up by a thread of their own, again and again, so

@@ -399,6 +399,28 @@ def test_a_backend_that_does_not_greet_is_passed_over(server, proxy, greet):
         one.wait_log(f"backend 127.0.0.1:{silent.port} is down")
 
 
+@pytest.mark.parametrize("send", ["off", "v2"])
+def test_a_backend_that_hangs_is_not_found_again_until_it_greets(server, proxy, send):
+    """The kernel takes connections for a server that hangs: each client would wait for it anew."""
+    header = {"off": b"", "v2": v2(0x20, 0, b"")}[send]
+    with Silent() as silent:
+        silent.listener.settimeout(20)
+        one = proxy(backend=f"127.0.0.1:{silent.port}, unix:{server.socket}",
+                    settings={"connect_timeout": 300, "backend_proxy_protocol": send}, control={"user": None, "password": None})
+        first_bytes(one.port)
+        one.wait_log(f"backend 127.0.0.1:{silent.port} is down")
+        heard = []
+        for _ in range(3):  # the client's, then two probes
+            with silent.listener.accept()[0] as asking, asking.makefile("rb") as file:
+                asking.settimeout(20)
+                heard.append(file.read())
+        assert heard[1:] == [header] * 2
+        assert "takes connections again" not in one.log()
+        with silent.listener.accept()[0] as asking:
+            asking.sendall(b"\x4a")
+            one.wait_log("takes connections again")
+
+
 @pytest.mark.parametrize("error", [
     b"\xff\x10\x04Too many connections", b"\xff\x69\x04Host 'x' is blocked because of many connection errors",
     b"\xff\x6a\x04Host '10.0.0.1' is not allowed to connect to this MariaDB server"])
