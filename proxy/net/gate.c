@@ -88,17 +88,19 @@ static void header_came(struct waiting *w, const struct proxy_addresses *told)
 {
     struct proxy_addresses ends = *told;
     struct address from = w->from;
-    if (ends.family == PROXY_INET || ends.family == PROXY_INET6)
+    if (ends.family == PROXY_INET || ends.family == PROXY_INET6) {
         address_of_source(&ends, &from);
-    else
-        address_ends(w->fd, &w->from, &ends);
+    } else {
+        address_source(&w->from, &ends);
+        address_destination(w->fd, &ends);
+    }
     admit(w, &from, &ends, true);
 }
 
 static void without_header(struct waiting *w)
 {
     struct proxy_addresses ends;
-    address_ends(w->fd, &w->from, &ends);
+    address_source(&w->from, &ends);
     admit(w, &w->from, &ends, false);
 }
 
@@ -194,8 +196,7 @@ void gate_admit(struct gate *g, int fd, const struct address *from)
 {
     const struct config *config = workers_config(g->workers);
     struct proxy_addresses ends;
-    socket_options(fd, from->addr.ss_family, config);
-    address_ends(fd, from, &ends);
+    address_source(from, &ends);
     if (is_trusted(config, &ends))
         wait_for_header(g, fd, from);
     else

@@ -14,8 +14,7 @@
 #include "proxy/net/gate.h"
 
 #define BACKLOG       4096
-#define ACCEPT_BATCH  64 /* clients taken at one wake-up, so that signals are seen between */
-#define PAUSE_SECONDS 1  /* after file descriptors ran out */
+#define PAUSE_SECONDS 1 /* after file descriptors ran out */
 
 struct listener {
     int fd;
@@ -23,11 +22,13 @@ struct listener {
     char *path;   /* of a Unix socket, to remove; NULL: it is not ours to */
     char *beside; /* takeover: where its file is until it is moved to the path; then NULL */
     ino_t inode;
+    const struct config *options; /* which the socket's were set by; outlives this */
     struct listeners *all;
 };
 
 struct listeners {
     struct event_base *base;
+    struct workers *workers;
     struct gate *gate;
     const struct config *config; /* while opening */
     bool takeover;
@@ -50,22 +51,33 @@ static void on_pause_over(evutil_socket_t fd, short what, void *arg)
     event_add(l->readable, NULL);
 }
 
+/* A client has the options of the listening socket. After a reload these are set anew, and those of the
+ * client that comes first. */
+static void follow_config(struct listener *l, int client, sa_family_t family)
+{
+    const struct config *config = workers_config(l->all->workers);
+    if (config == l->options)
+        return;
+    socket_options(client, family, l->options, config);
+    socket_options(l->fd, family, l->options, config);
+    l->options = config;
+}
+
+/* One client at a wake-up: mostly there is one, and to find no second one costs more than to be woken again.
+ */
 static void on_client(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
     struct listener *l = arg;
-    for (int i = 0; i < ACCEPT_BATCH; i++) {
-        struct address from = {.len = sizeof from.addr};
-        int client = accept4(fd, (struct sockaddr *)&from.addr, &from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (client < 0) {
-            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-                pause_accepting(l, errno);
-            if (errno == EINTR || errno == ECONNABORTED)
-                continue;
-            return;
-        }
-        gate_admit(l->all->gate, client, &from);
+    struct address from = {.len = sizeof from.addr};
+    int client = accept4(fd, (struct sockaddr *)&from.addr, &from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (client < 0) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+            pause_accepting(l, errno);
+        return;
     }
+    follow_config(l, client, from.addr.ss_family);
+    gate_admit(l->all->gate, client, &from);
 }
 
 /* A socket file that nobody answers on is left over from a process that died. */
@@ -161,6 +173,8 @@ static bool add_listener(struct listeners *ls, const struct address *a, const ch
     if (l->fd < 0)
         l->fd = path ? open_unix(ls, a, path, l) : open_tcp(ls, a);
     if (l->fd >= 0) {
+        socket_options(l->fd, a->addr.ss_family, NULL, ls->config);
+        l->options = ls->config;
         ls->count++;
         return true;
     }
@@ -228,7 +242,8 @@ struct listeners *listeners_open(struct event_base *base, struct workers *ws, co
         snprintf(error, error_size, "out of memory");
         return NULL;
     }
-    *ls = (struct listeners){.base = base, .gate = gate, .config = config, .takeover = takeover};
+    *ls =
+        (struct listeners){.base = base, .workers = ws, .gate = gate, .config = config, .takeover = takeover};
     bool good = true;
     for (size_t i = 0; i < config->listen_count && good; i++)
         good = open_endpoint(ls, &config->listen[i], error, error_size);

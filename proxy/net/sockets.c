@@ -56,15 +56,18 @@ static enum proxy_family take_end(const struct address *a, unsigned char *addres
     return PROXY_UNIX;
 }
 
-void address_ends(int fd, const struct address *from, struct proxy_addresses *out)
+void address_source(const struct address *from, struct proxy_addresses *out)
+{
+    *out = (struct proxy_addresses){0};
+    out->family = take_end(from, out->source, &out->source_port);
+}
+
+void address_destination(int fd, struct proxy_addresses *a)
 {
     struct address own = {.len = sizeof own.addr};
-    *out = (struct proxy_addresses){.family = PROXY_LOCAL};
-    if (getsockname(fd, (struct sockaddr *)&own.addr, &own.len) == 0 &&
-        own.addr.ss_family == from->addr.ss_family) {
-        out->family = take_end(from, out->source, &out->source_port);
-        take_end(&own, out->destination, &out->destination_port);
-    }
+    if (getsockname(fd, (struct sockaddr *)&own.addr, &own.len) ||
+        take_end(&own, a->destination, &a->destination_port) != a->family)
+        *a = (struct proxy_addresses){.family = PROXY_LOCAL};
 }
 
 void address_of_source(const struct proxy_addresses *a, struct address *out)
@@ -90,18 +93,21 @@ static void set_option(int fd, int level, int name, int value)
     setsockopt(fd, level, name, &value, sizeof value); /* what the kernel refuses, it does without */
 }
 
-void socket_options(int fd, sa_family_t family, const struct config *config)
+void socket_options(int fd, sa_family_t family, const struct config *before, const struct config *config)
 {
     if (family == AF_UNIX)
         return;
-    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    if (config->tcp_keepalive > 0) {
-        set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-        set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)config->tcp_keepalive);
-        set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
-        set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
+    if (!before)
+        set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (config->tcp_keepalive != (before ? before->tcp_keepalive : 0)) {
+        set_option(fd, SOL_SOCKET, SO_KEEPALIVE, config->tcp_keepalive > 0);
+        if (config->tcp_keepalive > 0) {
+            set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)config->tcp_keepalive);
+            set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
+            set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
+        }
     }
-    if (config->tcp_user_timeout > 0)
+    if (config->tcp_user_timeout != (before ? before->tcp_user_timeout : 0))
         set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)config->tcp_user_timeout);
 }
 
@@ -112,13 +118,13 @@ int socket_connect(const struct address *a, const struct config *config, bool *d
         *error = errno;
         return -1;
     }
-    socket_options(fd, a->addr.ss_family, config);
     *done = connect(fd, (const struct sockaddr *)&a->addr, a->len) == 0;
     if (!*done && errno != EINPROGRESS) {
         *error = errno;
         close(fd);
         return -1;
     }
+    socket_options(fd, a->addr.ss_family, NULL, config); /* while the other end hears of the connection */
     return fd;
 }
 

@@ -18,14 +18,17 @@ bool address_of_path(const char *path, struct address *out);
 /* "192.0.2.1:3306", "[2001:db8::1]:3306" or "unix". */
 void address_text(const struct address *a, char *out, size_t size);
 
-/* The two ends of an accepted connection, as a PROXY header says them. `from`: what accept() gave. */
-void address_ends(int fd, const struct address *from, struct proxy_addresses *out);
+/* The two ends of an accepted connection, as a PROXY header says them. The client's is what accept() gave;
+ * the other is asked for where it is needed, and only then the addresses are whole. */
+void address_source(const struct address *from, struct proxy_addresses *out);
+void address_destination(int fd, struct proxy_addresses *a);
 
 /* The address at which a PROXY header says the client is. Only of PROXY_INET and PROXY_INET6. */
 void address_of_source(const struct proxy_addresses *a, struct address *out);
 
-/* TCP_NODELAY, and keepalive and user time-out as configured, where it is TCP. */
-void socket_options(int fd, sa_family_t family, const struct config *config);
+/* TCP_NODELAY, and keepalive and user time-out as configured, where it is TCP. `before`: what the options
+ * were set by last, of this socket or of the listening one that it has them from; NULL: by nothing. */
+void socket_options(int fd, sa_family_t family, const struct config *before, const struct config *config);
 
 /* Begins to connect, with the options of above. Returns the non-blocking socket, or -1 with the error in
  * *error. *done: it is connected already; else it becomes writable when it has connected or failed

@@ -31,8 +31,8 @@ struct workers;
 
 /* A client that was accepted: where it is, by its PROXY header where it has sent one. */
 struct accepted {
-    char text[64]; /* "192.0.2.1:4711", "[2001:db8::1]:4711" or "unix" */
-    struct proxy_addresses ends;
+    char text[64];               /* "192.0.2.1:4711", "[2001:db8::1]:4711" or "unix" */
+    struct proxy_addresses ends; /* address_source(): whole only where it is `proxied` */
     bool proxied; /* it said so in a PROXY header: who is at the socket's other end is not the client */
 };
 

@@ -59,7 +59,7 @@ void channel_shut(struct channel *c)
     c->zip = NULL;
     /* An end first: a socket that is closed while something waits to be read sends a reset alone, by which
      * the client would lose what it has not read yet. */
-    if (!c->eof)
+    if (!c->eof && !c->hung_up)
         shutdown(c->fd, SHUT_RDWR);
     close(c->fd);
     c->fd = -1;
@@ -380,12 +380,15 @@ static void closed(struct channel *c)
 }
 
 /* recv; -1: nothing came; 0: closed. */
-static ssize_t receive_some(const struct channel *c, char *to, size_t room)
+static ssize_t receive_some(struct channel *c, char *to, size_t room)
 {
     ssize_t n = recv(c->fd, to, room, 0);
-    if (n < 0)
-        return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? -1 : 0;
-    return n;
+    if (n > 0)
+        return n;
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+        return -1;
+    c->error = n < 0 ? errno : ECONNRESET;
+    return 0;
 }
 
 /* Receives to the scratch buffer or behind what waits. -1: nothing came; 0: closed. */

@@ -180,9 +180,23 @@ static size_t forward_begin(struct session *s, char *bytes, size_t len)
     return command_forward(s, bytes, len);
 }
 
+/* The client will say nothing more and wants no answer. The backend hears of it, and the session ends without
+ * waiting for either to close. */
+static size_t quit_begin(struct session *s, char *bytes, size_t len)
+{
+    size_t used = command_forward(s, bytes, len);
+    if (s->send_left > 0)
+        return used;
+    channel_flush(&s->backend);
+    s->client.eof = s->backend.hung_up = true;
+    session_close(s, "the client quit");
+    return used;
+}
+
 size_t command_from_client(struct session *s, char *bytes, size_t len)
 {
     static session_bytes *const begin[256] = {
+        [COM_QUIT] = quit_begin,
         [COM_QUERY] = query_begin,
         [COM_INIT_DB] = init_db_begin,
         [COM_CHANGE_USER] = change_user_begin,

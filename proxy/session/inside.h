@@ -74,10 +74,11 @@ struct channel {
     struct tls *tls; /* owned; NULL: in clear */
     struct zip *zip; /* owned; NULL: not compressed. Only of clients */
     int fd;
+    int error;             /* eof: why */
     bool reading, writing; /* whether the events are added */
     bool eof;              /* nothing more comes from it */
     bool broken;           /* it takes nothing more; what it still sends is read */
-    bool hung_up;          /* the backend was told that the client has closed */
+    bool hung_up;          /* the backend was told that nothing more comes */
     bool abrupt;           /* the other side's TLS ended without a goodbye: so does this one's */
     struct event readable, writable;
     struct buf in;      /* read, and not consumed yet */
@@ -287,7 +288,7 @@ void login_connect(struct session *s);
 void login_connected(struct session *s); /* the backend's socket became writable */
 void login_timed_out(struct session *s); /* in a state before STATE_READY */
 
-/* The backend closed. true: it had not greeted, so another one is tried. */
+/* The backend closed, or never took the connection. true: it had not greeted, so another one is tried. */
 bool login_backend_closed(struct session *s);
 session_bytes greeting_from_backend, login_from_client;
 

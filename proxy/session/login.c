@@ -56,11 +56,15 @@ static void no_backend(struct session *s, int error)
 static void tell_backend_of_client(struct session *s)
 {
     enum proxy_send how = worker_config(s->worker)->proxy_send;
-    if (how != PROXY_SEND_OFF)
-        proxy_header_build(channel_out(&s->backend), how == PROXY_SEND_V1 ? 1 : 2, &s->accepted.ends);
+    if (how == PROXY_SEND_OFF)
+        return;
+    if (!s->accepted.proxied)
+        address_destination(s->client.fd, &s->accepted.ends);
+    proxy_header_build(channel_out(&s->backend), how == PROXY_SEND_V1 ? 1 : 2, &s->accepted.ends);
 }
 
-/* Goes on to the next address; `error`: why the one before failed. */
+/* Goes on to the next address; `error`: why the one before failed. A server speaks first, so what comes of
+ * connecting is seen when the socket is read; only a header that is to go before that waits until it can. */
 static void connect_next(struct session *s, int error)
 {
     struct address a;
@@ -77,7 +81,7 @@ static void connect_next(struct session *s, int error)
             return;
         }
         tell_backend_of_client(s);
-        session_move(s, done ? STATE_GREETING : STATE_CONNECT);
+        session_move(s, done || !channel_waits(&s->backend) ? STATE_GREETING : STATE_CONNECT);
         session_timer(s, config->connect_timeout);
         return;
     }
@@ -123,7 +127,7 @@ bool login_backend_closed(struct session *s)
     if (s->state != STATE_GREETING)
         return false;
     session_move(s, STATE_CONNECT);
-    connect_next(s, ECONNRESET);
+    connect_next(s, s->backend.error);
     return true;
 }
 

@@ -10,7 +10,7 @@ import pytest
 from pymysql.constants import CLIENT
 
 from harness import Client, ClientError, Proxy, numbers, shop, twin, wait_until
-from harness.wire import MAX_PAYLOAD, Wire
+from harness.wire import COM_PING, COM_QUERY, COM_QUIT, MAX_PAYLOAD, Wire
 
 
 @pytest.fixture(scope="module")
@@ -404,6 +404,25 @@ def test_a_client_that_closes_one_direction_gets_its_answer(proxy_):
     client._execute_command(3, "SELECT SLEEP(0.2), 'still here'")
     client._sock.shutdown(socket.SHUT_WR)
     assert b"still here" in client._rfile.read()
+
+
+@pytest.mark.parametrize("size", [1, 5 << 20])
+def test_quit_ends_both_sides_behind_the_answer(server, proxy_, size):
+    """Neither side's own end is waited for, nothing of the answer is lost, and the server is told."""
+    def aborted():
+        return server.query("SHOW GLOBAL STATUS LIKE 'Aborted_clients'")
+
+    before = aborted()
+    with Wire(proxy_.port) as wire:
+        assert wire.login()[0] == 0
+        commands = bytes([COM_QUERY]) + f"SELECT REPEAT('s', {size}), 'end'".encode(), bytes([COM_QUIT]), bytes([COM_PING])
+        wire.socket.sendall(b"".join(Wire.frame(command) for command in commands))
+        with wire.socket.makefile("rb") as file:
+            answer = file.read()
+    assert answer.count(b"s" * size + b"\x03end") == 1 and len(answer) < size + 500
+    wait_until(lambda: server.value("SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'app'") == 0,
+               what="the backend's connection to end")
+    assert aborted() == before
 
 
 @pytest.mark.parametrize("moment", ["before login", "half a header", "half a packet", "in a result", "in a transaction"])
