@@ -7,6 +7,7 @@
 #define NO_CHARSET 63 /* "binary": the value is no text */
 #define TYPE_FLAGS                                                                                           \
     0x8df0u /* BLOB, UNSIGNED, ZEROFILL, BINARY, ENUM, TIMESTAMP, SET, NUM: they go with the type */
+#define TYPE_JSON   245
 #define TYPE_STRING 254
 
 /* Types whose values look the same: in the text protocol to whoever reads a number, a date or a text; in the
@@ -53,15 +54,62 @@ static uint32_t clamped(uint64_t length)
     return length > UINT32_MAX ? UINT32_MAX : (uint32_t)length;
 }
 
+/* What the packet says. */
+struct said {
+    struct span catalog, db, table, org_table, label, org_name, extended, fixed;
+};
+
+static const unsigned char *fixed_of(const struct said *is)
+{
+    return (const unsigned char *)is->fixed.ptr;
+}
+
+static bool parse(struct span packet, bool has_extended, struct said *is)
+{
+    if (packet.len < PACKET_HEADER)
+        return false;
+    struct reader r = reader_of((struct span){packet.ptr + PACKET_HEADER, packet.len - PACKET_HEADER});
+    struct span *names[] = {&is->catalog, &is->db, &is->table, &is->org_table, &is->label, &is->org_name};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        *names[i] = read_lenenc_str(&r);
+    is->extended = has_extended ? read_lenenc_str(&r) : SPAN("");
+    uint64_t size = read_lenenc(&r);
+    is->fixed = read_bytes(&r, FIXED_SIZE);
+    return !r.failed && size == FIXED_SIZE && reader_left(&r) == 0;
+}
+
+/* Whether what is sent is so much like the old column's that it may be called by that type. MySQL describes
+ * columns of JSON as bytes and expressions as text, and sends both as text. */
+static bool is_alike(const struct said *is, const struct definition *d, bool binary)
+{
+    uint8_t type = fixed_of(is)[6];
+    bool text = get_u16(fixed_of(is)) != NO_CHARSET;
+    if (d->origin_only || !same_values(type, d->facts.type, binary))
+        return false;
+    return type == TYPE_JSON || text == d->facts.text;
+}
+
+/* Whether the plan has lost the flags of keys. An expression has no table, and an original name only where it
+ * comes from a temporary one. */
+static bool loses_keys(const struct said *is, const struct definition *d)
+{
+    if (is->table.len == 0 && (is->org_name.len > 0 || d->keys == KEYS_SHOWN))
+        return is->org_name.len > 0;
+    return d->keys != KEYS_STAY && !(get_u16(fixed_of(is) + 7) & DEFINITION_KEY_FLAGS);
+}
+
 /* The fixed fields: theirs, changed as far as may be. */
-static void add_fixed(struct buf *out, const unsigned char *is, const struct definition *d,
+static void add_fixed(struct buf *out, const struct said *said, const struct definition *d,
                       const struct definition_context *c, bool retype)
 {
+    const unsigned char *is = fixed_of(said);
     const struct column_facts *f = &d->facts;
     uint32_t charset = get_u16(is), length = get_u32(is + 2), flags = get_u16(is + 7);
-    uint32_t lost = (c->planned ? d->lost_flags : 0) | (c->cursor ? DEFINITION_KEY_FLAGS : 0);
-    uint32_t given = f->flags & ~lost;
+    bool keys = !c->cursor && !(c->planned && loses_keys(said, d));
+    uint32_t given = keys ? f->flags : f->flags & ~DEFINITION_KEY_FLAGS;
     unsigned width = charset < c->widths.count ? c->widths.of[charset] : 0;
+    if (retype && f->type == TYPE_JSON)
+        charset = NO_CHARSET;
     if (retype && !f->text)
         length = f->length;
     else if (retype && width)
@@ -78,39 +126,26 @@ static void add_fixed(struct buf *out, const unsigned char *is, const struct def
 bool definition_describe(struct span packet, const struct definition *d, const struct definition_context *c,
                          struct buf *out)
 {
-    if (packet.len < PACKET_HEADER)
-        return false;
-    struct reader r = reader_of((struct span){packet.ptr + PACKET_HEADER, packet.len - PACKET_HEADER});
-    struct span catalog = read_lenenc_str(&r), extended = SPAN("");
-    for (int i = 0; i < 3; i++)
-        read_lenenc_str(&r);
-    struct span label = read_lenenc_str(&r);
-    read_lenenc_str(&r);
-    if (c->extended)
-        extended = read_lenenc_str(&r);
-    uint64_t size = read_lenenc(&r);
-    struct span fixed = read_bytes(&r, FIXED_SIZE);
-    if (r.failed || size != FIXED_SIZE || reader_left(&r) > 0 || !span_eq(label, d->label))
+    struct said is;
+    if (!parse(packet, c->extended, &is) || !span_eq(is.label, d->label))
         return false;
 
-    const unsigned char *is = (const unsigned char *)fixed.ptr;
-    bool text = get_u16(is) != NO_CHARSET;
-    bool retype = !d->origin_only && text == d->facts.text && same_values(is[6], d->facts.type, c->binary);
+    bool retype = is_alike(&is, d, c->binary);
     size_t at = packet_begin(out);
-    add_lenenc_str(out, catalog);
+    add_lenenc_str(out, is.catalog);
     add_lenenc_str(out, d->db);
     add_lenenc_str(out, d->table);
     add_lenenc_str(out, d->org_table);
-    add_lenenc_str(out, label);
+    add_lenenc_str(out, is.label);
     add_lenenc_str(out,
-                   c->cursor ? label : d->org_name); /* a temporary table's column has the label's name */
+                   c->cursor ? is.label : d->org_name); /* a temporary table's column has the label's name */
     if (c->extended)
-        add_lenenc_str(out, retype ? d->facts.extended : extended);
+        add_lenenc_str(out, retype ? d->facts.extended : is.extended);
     buf_add_byte(out, FIXED_SIZE);
     if (d->origin_only)
-        buf_add_span(out, fixed);
+        buf_add_span(out, is.fixed);
     else
-        add_fixed(out, is, d, c, retype);
+        add_fixed(out, &is, d, c, retype);
     packet_end(out, at, (uint8_t)packet.ptr[3]);
     return true;
 }

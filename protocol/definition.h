@@ -24,13 +24,20 @@ struct column_facts {
     struct span extended; /* the content of MariaDB's extended metadata; may be empty */
 };
 
+/* What becomes of the flags of keys once the statement has a plan: a temporary table loses them. */
+enum definition_keys {
+    KEYS_STAY,   /* no plan goes through one */
+    KEYS_SHOWN,  /* some may; where the value is an expression, its definition shows it */
+    KEYS_UNSURE, /* some may, and nothing shows it */
+};
+
 /* What a definition is to say. */
 struct definition {
     struct span label; /* ASCII. A definition of another name is none of this column's */
     struct span db, table, org_table, org_name;
     struct column_facts facts;
-    bool origin_only;    /* facts are not needed: length, type and flags stay */
-    uint16_t lost_flags; /* of facts.flags: those that are not certain once the statement has a plan */
+    bool origin_only; /* facts are not needed: length, type and flags stay */
+    enum definition_keys keys;
 };
 
 /* Bytes that a character takes at most, by a collation's number; 0: not known. */

@@ -5,8 +5,8 @@
  *
  * Only what the server would certainly say is noted: plain columns of tables of the statement's own select
  * list, or of RETURNING; not what comes through a derived table or a set operation. A plan that goes through
- * a temporary table loses the keys of its columns, and only the server knows whether it does: such flags are
- * left out where the statement could have such a plan. */
+ * a temporary table loses the keys of its columns, and only the server knows whether it does: noted is
+ * whether the statement could have such a plan, and whether the answer shows it. */
 #include "proxy/rewrite/expression.h"
 #include "proxy/rewrite/plan.h"
 
@@ -18,14 +18,6 @@ static bool is_ascii(struct span s)
         if ((unsigned char)s.ptr[i] >= 0x80)
             return false;
     return true;
-}
-
-static bool has_upper_case(struct span s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (ascii_lower((unsigned char)s.ptr[i]) != (unsigned char)s.ptr[i])
-            return true;
-    return false;
 }
 
 static bool has_window(const struct expr *e)
@@ -45,11 +37,13 @@ static bool is_plain_order(const struct order_item *order)
     return true;
 }
 
-static bool selects_windows(const struct select *select)
+static bool uses_windows(const struct select *select, const struct order_item *order)
 {
-    bool found = select->windows;
+    bool found = select->qualify;
     for (const struct select_item *item = select->items; item && !found; item = item->next)
         found = has_window(item->expr);
+    for (; order && !found; order = order->next)
+        found = has_window(order->expr);
     return found;
 }
 
@@ -62,38 +56,48 @@ static bool buffers(const struct plan *p, const struct select *select)
     return false;
 }
 
-/* Whether the plan may go through a temporary table. */
-static bool may_use_temporary(const struct plan *p, const struct select *select,
-                              const struct order_item *order)
+/* Whether the server may join the one table of the statement with those of subqueries. */
+static bool may_join(const struct select *select)
 {
     const struct table_ref *from = select->from;
     bool one_table = from && !from->next && from->kind == TABLE_NAMED;
-    return select->distinct || select->group || buffers(p, select) || (order && !one_table) ||
-           !is_plain_order(order);
+    return !one_table || (select->where && select->where->has_query);
 }
 
-/* The flags that the server may not give, when it has made its plan. */
-static uint16_t lost_flags(const struct plan *p, const struct scope *s, const struct order_item *order)
+/* Whether the plan may go through a temporary table, and whether one can tell that it does. */
+static enum definition_keys keys_of(const struct plan *p, const struct select *select,
+                                    const struct order_item *order)
 {
-    const struct select *select = s->select;
     if (!select) /* RETURNING */
-        return 0;
-    return may_use_temporary(p, select, order) || selects_windows(select) ? DEFINITION_KEY_FLAGS : 0;
+        return KEYS_STAY;
+    if (select->distinct || select->group)
+        return p->rules->mariadb ? KEYS_UNSURE : KEYS_SHOWN;
+    bool may = buffers(p, select) || uses_windows(select, order) || (order && may_join(select)) ||
+               !is_plain_order(order);
+    return may ? KEYS_SHOWN : KEYS_STAY;
 }
 
-/* What the server calls the table in a result. A name that it may write otherwise is not taken. */
-static bool names_are_told(const struct plan *p, const struct source *source, struct span label)
+/* Whether the names in the result are in the client's character set, whatever that is. */
+static bool names_are_told(const struct source *source, struct span label)
 {
     return source->name.len > 0 && is_ascii(source->name) && is_ascii(label) && is_ascii(source->table->db) &&
-           is_ascii(source->table->name) && !(p->rules->fold_table_names && has_upper_case(source->name));
+           is_ascii(source->table->name);
+}
+
+/* The servers drop what an alias begins with, as far as it is not to be seen. */
+static struct span alias_told(struct span alias)
+{
+    while (alias.len > 0 && ((unsigned char)alias.ptr[0] <= ' ' || alias.ptr[0] == 0x7f))
+        alias = (struct span){alias.ptr + 1, alias.len - 1};
+    return alias;
 }
 
 static void note(struct plan *p, const struct source *source, struct span column, struct span label,
-                 uint32_t position, uint16_t lost, bool nullable)
+                 uint32_t position, enum definition_keys keys, bool nullable)
 {
     const struct catalog_column *c = catalog_column_of(source->table, column);
     if (p->shown_count == COLUMNS_MAX || !c || !(c->facts.known || source->reshaped) ||
-        !names_are_told(p, source, label))
+        !names_are_told(source, label))
         return;
     struct shown_node *node = arena_new_of(p->arena, struct shown_node);
     node->shown = (struct rewrite_shown){
@@ -105,7 +109,7 @@ static void note(struct plan *p, const struct source *source, struct span column
                .org_name = c->name,
                .facts = c->facts,
                .origin_only = !c->facts.known,
-               .lost_flags = lost},
+               .keys = keys},
     };
     if (nullable || source->nullable)
         node->shown.is.facts.flags &= (uint16_t)~DEFINITION_NOT_NULL;
@@ -138,7 +142,9 @@ static bool replaces(const struct scope *s)
 static const struct source *source_meant(struct plan *p, const struct scope *s, const struct expr *e)
 {
     struct column_ref ref;
-    const struct source *found = NULL;
+    const struct source *found = name_given(&e->table) ? NULL : joined_owner(s, e->name.text);
+    if (found)
+        return is_replaced(found, e->name.text) ? found : NULL;
     if (resolve_column(p, s, e, &ref))
         return ref.scope == s && must_flip(&ref) ? ref.source : NULL;
     for (const struct source *o = p->reshaped ? s->first : NULL; o; o = o->next) {
@@ -154,13 +160,14 @@ static const struct source *source_meant(struct plan *p, const struct scope *s, 
 void note_origins(struct plan *p, const struct scope *s, const struct select_item *items,
                   const struct order_item *order)
 {
-    /* The server takes every column for one that may be NULL. */
-    bool nullable =
-        has_one_group(s->select) || (s->select && !s->select->group && selects_windows(s->select));
-    uint16_t lost = lost_flags(p, s, order);
-    uint32_t at = 0;
-    if (!p->rules->mariadb || !replaces(s)) /* what MySQL would say has not been tried */
+    const struct select *select = s->select;
+    if (!replaces(s) || (select && select->rollup && !p->rules->mariadb)) /* MySQL's totals are expressions */
         return;
+    /* The server takes every column for one that may be NULL. */
+    bool nullable = has_one_group(select) ||
+                    (p->rules->mariadb && select && !select->group && uses_windows(select, order));
+    enum definition_keys keys = keys_of(p, select, order);
+    uint32_t at = 0;
     for (const struct select_item *item = items; item; item = item->next) {
         const struct expr *e = bare(item->expr);
         struct shown_column *shown;
@@ -171,16 +178,15 @@ void note_origins(struct plan *p, const struct scope *s, const struct select_ite
             for (uint32_t i = 0; i < count; i++) {
                 const struct source *source = shown[i].source;
                 if (source->kind == SOURCE_TABLE && is_replaced(source, shown[i].name))
-                    note(p, source, shown[i].name, shown[i].name, at + i, lost, nullable);
+                    note(p, source, shown[i].name, shown[i].name, at + i, keys, nullable);
             }
             at += count;
             continue;
         }
-        const struct source *source =
-            e->kind == EXPR_COLUMN && !joined_owner(s, e->name.text) ? source_meant(p, s, e) : NULL;
+        const struct source *source = e->kind == EXPR_COLUMN ? source_meant(p, s, e) : NULL;
         if (source)
-            note(p, source, e->name.text, name_given(&item->alias) ? item->alias.text : e->name.text, at,
-                 lost, nullable);
+            note(p, source, e->name.text,
+                 name_given(&item->alias) ? alias_told(item->alias.text) : e->name.text, at, keys, nullable);
         at++;
     }
 }

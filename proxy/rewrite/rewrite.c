@@ -169,11 +169,17 @@ static void note_facts(struct run *run, const struct stmt *s)
 
 /* ---- one statement ---- */
 
-/* The SELECT whose list a query is answered by; NULL: there is none, or not one alone. */
+/* The SELECT whose list a query is answered by; NULL: there is none, or not one alone, or its rows are kept
+ * and sorted or cut once more. */
 static const struct select *answering(const struct query *q)
 {
-    while (q->body->kind == BODY_PAREN)
+    unsigned steps = q->order || q->limit;
+    while (q->body->kind == BODY_PAREN) {
         q = q->body->query;
+        steps += q->order || q->limit;
+    }
+    if (steps > 1)
+        return NULL;
     return q->body->kind == BODY_SELECT || q->body->kind == BODY_TABLE ? q->body->select : NULL;
 }
 

@@ -15,6 +15,7 @@ enum {
     DOUBLE = 5,
     DATETIME = 12,
     YEAR = 13,
+    JSON = 245,
     DECIMAL = 246,
     BLOB = 252,
     TEXT = 253,
@@ -62,8 +63,9 @@ struct definition_case {
     const char *name;
     struct fixed is;           /* what the server says */
     struct column_facts facts; /* what the old column is */
-    uint16_t lost_flags;
+    enum definition_keys keys;
     bool origin_only, binary, planned, cursor;
+    bool temporary; /* the server says an original name: the value is a temporary table's */
     struct fixed said;
 };
 
@@ -126,14 +128,41 @@ static const struct definition_case cases[] = {
     {"keys that a plan may lose, at PREPARE",
      {63, 12, DECIMAL, BINARY, 2},
      FACTS(.length = 12, .type = DECIMAL, .flags = NOT_NULL | UNIQUE | PART_KEY, .decimals = 2),
-     .lost_flags = DEFINITION_KEY_FLAGS,
+     .keys = KEYS_UNSURE,
      .said = {63, 12, DECIMAL, NOT_NULL | UNIQUE | PART_KEY, 2}},
     {"and when it runs",
      {63, 12, DECIMAL, BINARY, 2},
      FACTS(.length = 12, .type = DECIMAL, .flags = NOT_NULL | UNIQUE | PART_KEY, .decimals = 2),
-     .lost_flags = DEFINITION_KEY_FLAGS,
+     .keys = KEYS_UNSURE,
      .planned = true,
      .said = {63, 12, DECIMAL, NOT_NULL, 2}},
+    {"a plan that shows: without a temporary table",
+     {63, 12, DECIMAL, BINARY, 2},
+     FACTS(.length = 12, .type = DECIMAL, .flags = NOT_NULL | UNIQUE | PART_KEY, .decimals = 2),
+     .keys = KEYS_SHOWN,
+     .planned = true,
+     .said = {63, 12, DECIMAL, NOT_NULL | UNIQUE | PART_KEY, 2}},
+    {"and with one",
+     {63, 12, DECIMAL, 0, 2},
+     FACTS(.length = 12, .type = DECIMAL, .flags = NOT_NULL | UNIQUE | PART_KEY, .decimals = 2),
+     .keys = KEYS_SHOWN,
+     .planned = true,
+     .temporary = true,
+     .said = {63, 12, DECIMAL, NOT_NULL, 2}},
+    {"one that was not thought of",
+     {63, 12, DECIMAL, 0, 2},
+     FACTS(.length = 12, .type = DECIMAL, .flags = NOT_NULL | UNIQUE | PART_KEY, .decimals = 2),
+     .planned = true,
+     .temporary = true,
+     .said = {63, 12, DECIMAL, NOT_NULL, 2}},
+    {"JSON: bytes as a column, text as an expression",
+     {45, UINT32_MAX, JSON, BINARY, 31},
+     FACTS(.length = UINT32_MAX, .type = JSON, .flags = BLOB_FLAG | BINARY | NOT_NULL),
+     .said = {63, UINT32_MAX, JSON, BLOB_FLAG | BINARY | NOT_NULL, 0}},
+    {"a text for JSON",
+     {45, 400, TEXT, 0, 31},
+     FACTS(.length = UINT32_MAX, .type = JSON, .flags = BLOB_FLAG | BINARY | NOT_NULL),
+     .said = {45, 400, TEXT, NOT_NULL, 31}},
     {"a cursor's rows are in a temporary table",
      {63, 12, DECIMAL, BINARY, 2},
      FACTS(.length = 12, .type = DECIMAL, .flags = NOT_NULL | UNIQUE, .decimals = 2),
@@ -156,7 +185,7 @@ static struct definition definition_of(const struct definition_case *c)
                                .org_name = SPAN("old"),
                                .facts = c->facts,
                                .origin_only = c->origin_only,
-                               .lost_flags = c->lost_flags};
+                               .keys = c->keys};
 }
 
 static struct definition_context context_of(const struct definition_case *c)
@@ -173,7 +202,8 @@ static void test_what_is_said(void **state)
         struct buf is = BUF_INIT, said = BUF_INIT, expected = BUF_INIT;
         struct definition d = definition_of(c);
         struct definition_context context = context_of(c);
-        add_definition(&is, (const char *const[]){"def", "", "", "", "a", ""}, NULL, c->is);
+        add_definition(&is, (const char *const[]){"def", "", "", "", "a", c->temporary ? "a" : ""}, NULL,
+                       c->is);
         add_definition(&expected, (const char *const[]){"def", "d", "t", "tab", "a", c->cursor ? "a" : "old"},
                        NULL, c->said);
         if (!definition_describe(buf_span(&is), &d, &context, &said) ||
