@@ -12,9 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "proxy/net/tls_sessions.h"
+
 struct tls {
     SSL *ssl;
     enum tls_state state;
+    bool connects;  /* to a backend; else a client has connected */
     struct span in; /* sealed bytes, for the time of one tls_receive() */
     struct buf out;
     char reason[128];
@@ -89,6 +92,8 @@ static enum tls_state fail(struct tls *t)
         text = X509_verify_cert_error_string(verified);
     snprintf(t->reason, sizeof t->reason, "%s", text ? text : "broken off");
     ERR_clear_error();
+    if (t->connects && t->state == TLS_SHAKING)
+        tls_sessions_forget(t->ssl);
     t->state = TLS_FAILED;
     return TLS_FAILED;
 }
@@ -148,7 +153,7 @@ static bool set_name(SSL *ssl, const char *name, bool check)
                    : SSL_set1_host(ssl, name) == 1;
 }
 
-struct tls *tls_connect(const struct tls_contexts *x, const char *name)
+struct tls *tls_connect(const struct tls_contexts *x, const char *name, uint64_t backend)
 {
     struct tls *t = tls_new(tls_backend_side(x));
     if (!t)
@@ -157,6 +162,8 @@ struct tls *tls_connect(const struct tls_contexts *x, const char *name)
         tls_free(t);
         return NULL;
     }
+    t->connects = true;
+    tls_sessions_resume(t->ssl, backend);
     SSL_set_connect_state(t->ssl);
     not_done(t, SSL_do_handshake(t->ssl));
     return t;
@@ -240,4 +247,9 @@ const char *tls_reason(const struct tls *t)
 const char *tls_version_text(const struct tls *t)
 {
     return SSL_get_version(t->ssl);
+}
+
+bool tls_resumed(const struct tls *t)
+{
+    return SSL_session_reused(t->ssl);
 }

@@ -19,10 +19,10 @@ struct tls;
 #define TLS_RECORD_ROOM (17 * 1024)
 
 /* A connection to a client, and one to a backend, which begins to speak at once. `name`: the host's name or
- * address that its certificate must name, where the configuration says so. NULL: out of memory. The contexts
- * need not outlive it. */
+ * address that its certificate must name, where the configuration says so; `backend`: its id, with which a
+ * session is resumed (tls_sessions.h). NULL: out of memory. The contexts need not outlive it. */
 struct tls *tls_accept(const struct tls_contexts *x);
-struct tls *tls_connect(const struct tls_contexts *x, const char *name);
+struct tls *tls_connect(const struct tls_contexts *x, const char *name, uint64_t backend);
 void tls_free(struct tls *t); /* NULL is fine */
 
 enum tls_state {
@@ -50,5 +50,8 @@ const char *tls_reason(const struct tls *t);
 
 /* "TLSv1.3". */
 const char *tls_version_text(const struct tls *t);
+
+/* Whether its handshake took up an earlier connection's session. */
+bool tls_resumed(const struct tls *t);
 
 #endif

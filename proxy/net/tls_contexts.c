@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "proxy/net/password_key.h"
+#include "proxy/net/tls_sessions.h"
 
 struct tls_contexts {
     atomic_uint references;
@@ -107,7 +108,7 @@ static void load_backend_side(struct reading *r, struct tls_contexts *x)
     if (t->mode == BACKEND_TLS_OFF)
         return;
     SSL_CTX *c = x->backend_side = context_new(TLS_client_method(), t);
-    if (!c) {
+    if (!c || !tls_sessions_keep(c)) {
         mistake(r, "ca", &t->ca);
         return;
     }

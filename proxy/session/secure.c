@@ -44,7 +44,7 @@ void secure_backend(struct session *s, struct span login, uint64_t capabilities)
         secure_failed(&s->backend, "the backend has left the configuration");
         return;
     }
-    if (!channel_secure(&s->backend, tls_connect(s->tls, host))) {
+    if (!channel_secure(&s->backend, tls_connect(s->tls, host, s->tried.id))) {
         session_fail(s, "out of memory");
         return;
     }
@@ -57,6 +57,8 @@ void secure_shaken(struct channel *c)
     session_move(s, STATE_LOGIN);
     if (c == &s->client)
         return;
+    log_debug("session %llu: the backend's side is %s%s", (unsigned long long)s->id, tls_version_text(c->tls),
+              tls_resumed(c->tls) ? ", resumed" : "");
     session_timer(s, worker_config(s->worker)->handshake_timeout);
     client_resume(s);
 }

@@ -13,6 +13,7 @@ import pytest
 
 from harness import Client, CtlError, Proxy, Server, numbers, shop, wait_until
 from harness.certs import Authority
+from harness.chop import Chopper
 from harness.wire import CAPABILITIES, Wire
 
 CLIENT_SSL = 1 << 11
@@ -455,6 +456,76 @@ def test_an_account_that_requires_the_proxys_certificate(secure, authority):
     finally:
         for user in ("x509", "anytls"):
             secure.query(f"DROP USER '{user}'@'%'")
+
+
+def resumptions(proxy, connects, **options):
+    """Connects so often; whether the backend's session was resumed, each time. The proxy logs for debugging."""
+    words, before = [], proxy.log().count("the backend's side is ")
+    for _ in range(connects):
+        with proxy.connect(**options) as connection:
+            connection.ping()
+            if proxy.server.family == "mysql":  # MariaDB resumes too, and counts 0
+                words.append(status(connection, "Ssl_sessions_reused") == "1")
+    told = [line.endswith(", resumed") for line in proxy.log().splitlines() if "the backend's side is TLS" in line][before:]
+    assert len(told) == connects and (not words or words == told)
+    return told
+
+
+DEBUG = {"settings": {"log_level": "debug"}}
+
+
+@pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
+def test_the_backends_sessions_are_resumed(authority, version):
+    """Whatever worker a client comes to, with the certificate that an account requires too; not beyond a reload."""
+    with Server(f"tls_version={version}", tls=(authority.ca, *authority.issue("server"))) as one:
+        one.query("CREATE USER 'x509'@'%' IDENTIFIED BY 'secret' REQUIRE SUBJECT '/CN=the-proxy'")
+        cert, key = authority.issue("the-proxy")
+        keys = section("backend_tls", mode="verify-identity", ca=authority.ca, cert=cert, key=key)
+        with behind(one, keys, **DEBUG) as proxy:
+            assert resumptions(proxy, 5) == [False, True, True, True, True]
+            assert resumptions(proxy, 2, user="x509", password="secret") == [True, True]
+            assert version in proxy.log()
+            for _ in range(2):
+                seen = proxy.log().count("reloaded")
+                proxy.reload()
+                wait_until(lambda: proxy.log().count("reloaded") > seen, what="the reload")
+                assert resumptions(proxy, 2) == [False, True]
+            one.stop()
+            one.start()
+            assert resumptions(proxy, 2) == [False, True]
+
+
+def test_a_session_is_resumed_with_the_server_that_gave_it_alone(secure, authority):
+    """Another server at the same place cannot take it up: its certificate counts. Then nor is it tried again."""
+    with Server(tls=(authority.ca, authority.stranger_cert, authority.stranger_key)) as elsewhere, \
+            Chopper(secure.port) as between:
+        keys = section("backend_tls", mode="verify-identity", ca=authority.ca)
+        with behind(secure, keys, backend=f"127.0.0.1:{between.port}", **DEBUG) as proxy:
+            assert resumptions(proxy, 2) == [False, True]
+            between.target = ("127.0.0.1", elsewhere.port)
+            for _ in range(2):
+                code, text = login_error(proxy)
+                assert code == 1105 and "mismatch" in text
+            between.target = ("127.0.0.1", secure.port)
+            assert resumptions(proxy, 2) == [False, True]
+
+
+def test_each_backend_has_a_session_of_its_own(secure, authority):
+    with Server(tls=(authority.ca, *authority.issue("second"))) as second, Chopper(secure.port) as first:
+        keys = section("backend_tls", mode="verify-ca", ca=authority.ca)
+        backends = f"127.0.0.1:{first.port}, 127.0.0.1:{second.port}"
+        with behind(secure, keys, backend=backends, **DEBUG) as proxy:
+            assert resumptions(proxy, 2) == [False, True]
+            first.target = ("127.0.0.1", 1)
+            assert resumptions(proxy, 2) == [False, True]
+            first.target = ("127.0.0.1", secure.port)
+
+            def back():
+                with proxy.connect() as connection, connection.cursor() as cursor:
+                    cursor.execute("SELECT @@port")
+                    return cursor.fetchone()[0] == secure.port
+            wait_until(back, what="the first backend to be found again")
+            assert resumptions(proxy, 2) == [True, True]
 
 
 # ---- reload ----
