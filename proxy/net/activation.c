@@ -15,6 +15,8 @@ enum { FIRST_FD = 3, FDS_MAX = 64 };
 static struct {
     int fd; /* -1: it was taken */
     char name[64];
+    uint16_t
+        both; /* the port, as it is on the wire, of a socket of [::] that takes IPv4 too; 0: it is none */
 } handed[FDS_MAX];
 static size_t handed_count;
 
@@ -31,6 +33,18 @@ static bool is_listening(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) == 0 && on;
 }
 
+/* systemd's ListenStream=PORT is such a socket. */
+static uint16_t port_of_both(int fd)
+{
+    struct sockaddr_in6 own = {0};
+    socklen_t own_len = sizeof own, only_len = sizeof(int);
+    int only = 1;
+    if (getsockname(fd, (struct sockaddr *)&own, &own_len) || own.sin6_family != AF_INET6 ||
+        getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &only_len) || only)
+        return 0;
+    return IN6_IS_ADDR_UNSPECIFIED(&own.sin6_addr) ? own.sin6_port : 0;
+}
+
 void activation_take(void)
 {
     unsigned long count = number_in("LISTEN_PID") == (unsigned long)getpid() ? number_in("LISTEN_FDS") : 0;
@@ -42,6 +56,7 @@ void activation_take(void)
             fcntl(fd, F_SETFD, FD_CLOEXEC);
             fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
             handed[handed_count].fd = fd;
+            handed[handed_count].both = port_of_both(fd);
             snprintf(handed[handed_count].name, sizeof handed[0].name, "%.*s", (int)n, names ? names : "");
             handed_count++;
         } else {
@@ -83,15 +98,27 @@ static int take(size_t i)
     return fd;
 }
 
+/* Whether `a` is one of the two addresses of every interface, with this port. */
+static bool is_any(const struct address *a, uint16_t port)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&a->addr;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&a->addr;
+    if (a->addr.ss_family == AF_INET)
+        return v4->sin_port == port && v4->sin_addr.s_addr == htonl(INADDR_ANY);
+    return a->addr.ss_family == AF_INET6 && v6->sin6_port == port && IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr);
+}
+
 int activation_at(const struct address *a)
 {
     for (size_t i = 0; i < handed_count; i++) {
+        if (handed[i].both && is_any(a, handed[i].both))
+            return handed[i].fd < 0 ? ACTIVATION_SERVED : take(i);
         struct address own = {.len = sizeof own.addr - 1}; /* so that a path ends with a NUL */
         if (handed[i].fd >= 0 && getsockname(handed[i].fd, (struct sockaddr *)&own.addr, &own.len) == 0 &&
             same_address(a, &own))
             return take(i);
     }
-    return -1;
+    return ACTIVATION_NONE;
 }
 
 int activation_named(const char *name)

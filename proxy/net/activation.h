@@ -8,7 +8,11 @@
 /* Takes over what was handed down, and the environment's words about it. Once, at the start. */
 void activation_take(void);
 
-/* The socket that listens at this address, or -1. It is the caller's from then on. */
+/* What activation_at() gives where there is no socket to give: none was handed down, or one that has been
+ * given for another address serves this one too, since it takes IPv4 and IPv6. */
+enum { ACTIVATION_NONE = -1, ACTIVATION_SERVED = -2 };
+
+/* The socket that listens at this address. It is the caller's from then on. */
 int activation_at(const struct address *a);
 
 /* The socket of that name (FileDescriptorName=), or -1; likewise. */

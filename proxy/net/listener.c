@@ -170,6 +170,8 @@ static bool add_listener(struct listeners *ls, const struct address *a, const ch
     ls->list = grown;
     struct listener *l = &grown[ls->count];
     *l = (struct listener){.fd = activation_at(a)};
+    if (l->fd == ACTIVATION_SERVED)
+        return true;
     if (l->fd < 0)
         l->fd = path ? open_unix(ls, a, path, l) : open_tcp(ls, a);
     if (l->fd >= 0) {

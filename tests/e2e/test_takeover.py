@@ -93,6 +93,23 @@ def test_sockets_from_systemd(server):
         proxy.close()
 
 
+@pytest.mark.parametrize("host", ["*", "[::]", "0.0.0.0"])
+def test_a_socket_that_takes_both_families(server, host):
+    """systemd's ListenStream=PORT."""
+    both = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+    proxy = Activated(server, [both], ["clients"])
+    try:
+        proxy.port = both.getsockname()[1]
+        proxy.keys["proxy"]["listen"] = f"{host}:{proxy.port}, unix:{proxy.socket}"
+        proxy.start()
+        for address in ("127.0.0.1", "::1"):
+            proxy.connect(host=address).close()
+        assert "handed down" not in proxy.log()
+    finally:
+        proxy.close()
+        both.close()
+
+
 def test_sockets_meant_for_another_process_are_left_alone(server, proxy):
     one = proxy(env={"LISTEN_PID": "1", "LISTEN_FDS": "1"})
     one.connect().close()
