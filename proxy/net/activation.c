@@ -15,8 +15,7 @@ enum { FIRST_FD = 3, FDS_MAX = 64 };
 static struct {
     int fd; /* -1: it was taken */
     char name[64];
-    uint16_t
-        both; /* the port, as it is on the wire, of a socket of [::] that takes IPv4 too; 0: it is none */
+    uint16_t both; /* port, as on the wire, of a socket of [::] that takes IPv4 too; 0: it is none */
 } handed[FDS_MAX];
 static size_t handed_count;
 
