@@ -329,11 +329,25 @@ static enum track_event count_definition(struct tracker *t)
     return TRACK_PACKET;
 }
 
+/* The length of the rows at `p` that are whole and plain: a large result is made of them, so as little as can
+ * be is done for each. */
+static size_t plain_rows(const unsigned char *p, size_t len)
+{
+    size_t off = 0;
+    while (len - off > PACKET_HEADER) {
+        uint32_t n = get_u32(p + off) & PACKET_MAX; /* the header in one load */
+        if (n == 0 || n == PACKET_MAX || n > len - off - PACKET_HEADER || p[off + PACKET_HEADER] >= 0xfe)
+            break;
+        off += PACKET_HEADER + n;
+    }
+    return off;
+}
+
 /* Consumes packets that pass unseen, as many as there are; in whole mode one. TRACK_END when an answer ends
  * with one (a PREPARE's last definition). */
 static enum track_event pass_packets(struct tracker *t, const unsigned char *p, size_t len, size_t *used)
 {
-    size_t off = 0;
+    size_t off = t->step == STEP_ROWS && !t->joined && !t->whole ? plain_rows(p, len) : 0;
     enum track_event ev = TRACK_PASS;
     while (ev != TRACK_END && len - off > PACKET_HEADER) {
         uint32_t n = get_u24(p + off);
