@@ -94,11 +94,12 @@ check-connectors: ## real connectors direct and proxied, in every phase, in clea
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all
 	@CROSSFADE_BUILD=$(B) $(PYTHON) tests/connectors/run.py $(if $(RECORD),--record)
 
-check-suite: ## MariaDB's own test suite direct and proxied, text and prepared: hours; goes on where it was left (SECONDS=3600)
+check-suite: ## MariaDB's own test suite direct and proxied, text and prepared: hours; goes on where it was left (SECONDS=3600 SUITES=main)
 	@tests/tools/deps.sh suite
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all
-	@status=0; for protocol in normal ps; do CROSSFADE_BUILD=$(B) $(PYTHON) tests/tools/server_suite.py --protocol $$protocol \
-	$(if $(SECONDS),--seconds $(SECONDS)) || status=1; done; exit $$status
+	@status=0; for suite in $(or $(SUITES),main); do for protocol in normal ps; do CROSSFADE_BUILD=$(B) $(PYTHON) \
+	tests/tools/server_suite.py --suite $$suite --protocol $$protocol $(if $(SECONDS),--seconds $(SECONDS)) || status=1; \
+	done; done; exit $$status
 
 demo: ## a live migration under load, told as a timeline (KEEP=1 leaves it running)
 	@tests/tools/deps.sh demo

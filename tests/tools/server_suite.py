@@ -24,7 +24,6 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -59,13 +58,25 @@ ELSEWHERE = [("t1", "a"), ("t2", "b"), ("t3", "c"), ("v1", "a")]
 
 
 class SuiteServer(Server):
-    """root without a password, the databases and time zones that the suite expects, and nothing else."""
+    """root without a password, the databases and time zones that the suite expects, and nothing else (as
+    mysql_install_db() of mariadb-test-run.pl). Its directory is the tests' vardir, and has the layout that they expect."""
 
     def __init__(self):
-        super().__init__(*SETTINGS)
+        super().__init__(*SETTINGS, start=False)
+        self.options = [*self.options, f"secure_file_priv={self.directory}"]
+        self.data, self.temporary = self.directory / "mysqld.1/data", self.directory / "mysqld.1/tmp"
+        for directory in (self.temporary, self.directory / "log"):
+            directory.mkdir(parents=True)
+        try:
+            self._install()
+            self.start()
+            self._create_users()
+        except BaseException:
+            self.remove()
+            raise
 
     def _create_users(self):
-        self.script("SET @had_db_table = 0;\n" + (SHARE / "mysql_test_db.sql").read_text() + "FLUSH PRIVILEGES;", "mysql")
+        self.query("CREATE DATABASE test CHARACTER SET latin1 COLLATE latin1_swedish_ci")
         self.script((SHARE / "mysql_test_data_timezone.sql").read_text(), "mysql")
         self.query("CREATE DATABASE mtr")
         for name in ("mtr_warnings.sql", "mtr_check.sql"):
@@ -110,34 +121,31 @@ def run_tests(command, server, timeout):
     with tempfile.TemporaryFile("w+", errors="replace") as output:
         child = subprocess.Popen(command, cwd=MTR, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
         deadline = time.monotonic() + timeout
-        while child.poll() is None:
-            if not server.running or time.monotonic() > deadline:
+        try:
+            while child.poll() is None and server.running and time.monotonic() < deadline:
+                time.sleep(0.1)
+        finally:
+            if child.poll() is None:
                 os.killpg(child.pid, signal.SIGTERM)
                 child.wait()
-            time.sleep(0.1)
         output.seek(0)
         return output.read()
 
 
 def run_piece(way, suite, protocol, tests):
     """{test: result} of `tests` in their order, on a server of their own."""
-    vardir = pathlib.Path(tempfile.mkdtemp(prefix="crossfade-suite-"))
-    shutil.rmtree(vardir)  # mariadb-test-run sets it up where it does not exist
-    try:
-        with SuiteServer() as server, proxy_for(server, way) as proxy:
-            socket, port = (server.socket, server.port) if way == "direct" else (proxy.socket, proxy.port)
-            report = pathlib.Path(server.directory, "report.xml")
-            command = ["perl", "mariadb-test-run.pl", f"--vardir={vardir}", f"--suite={suite}", "--force", "--max-test-fail=0",
-                       "--retry=0", "--nocheck-testcases", f"--testcase-timeout={MINUTES_A_TEST}", f"--xml-report={report}",
-                       "--extern", f"socket={socket}", "--extern", f"port={port}", "--extern", "host=localhost",
-                       "--extern", "user=root", "--noreorder", "--skip-rpl",
-                       *(["--ps-protocol"] if protocol == "ps" else []), *tests]
-            output = run_tests(command, server, 60 * MINUTES_A_TEST * len(tests))
-            if not report.exists():
-                return {test: f"failed: no report:\n{output[-2000:]}" for test in tests}
-            return results_of(report)
-    finally:
-        shutil.rmtree(vardir, ignore_errors=True)
+    with SuiteServer() as server, proxy_for(server, way) as proxy:
+        socket, port = (server.socket, server.port) if way == "direct" else (proxy.socket, proxy.port)
+        report = pathlib.Path(server.directory, "report.xml")
+        command = ["perl", "mariadb-test-run.pl", f"--vardir={server.directory}", f"--suite={suite}", "--force",
+                   "--max-test-fail=0", "--retry=0", "--nocheck-testcases", f"--testcase-timeout={MINUTES_A_TEST}",
+                   f"--xml-report={report}", "--extern", f"socket={socket}", "--extern", f"port={port}",
+                   "--extern", "host=localhost", "--extern", "user=root", "--noreorder", "--skip-rpl",
+                   *(["--ps-protocol"] if protocol == "ps" else []), *tests]
+        output = run_tests(command, server, 60 * MINUTES_A_TEST * len(tests))
+        if not report.exists():
+            return {test: f"failed: no report:\n{output[-2000:]}" for test in tests}
+        return results_of(report)
 
 
 def known_differences():
@@ -225,9 +233,9 @@ NEEDS_OWN_SERVER = re.compile(r"shutdown_server|restart_mysqld|kill_mysqld|kill_
 
 def suite_tests(suite):
     """The names of the tests that --extern could run."""
-    directory = MTR / "main" if suite == "main" else MTR / "suite" / suite / "t"
+    directory = MTR / "main" if suite == "main" else MTR / "suite" / suite
     found = []
-    for path in sorted(directory.glob("*.test")):
+    for path in sorted([*directory.glob("*.test"), *directory.glob("t/*.test")]):
         options = [path.with_name(path.stem + ending) for ending in (".opt", "-master.opt", ".cnf", ".combinations")]
         if not any(option.exists() for option in options) and not NEEDS_OWN_SERVER.search(path.read_text(errors="replace")):
             found.append(path.stem)
@@ -266,15 +274,16 @@ class Runner:
         return found
 
     def directly(self, tests):
-        """What fails behind another test's left-overs gets a second chance among those that failed, on a new server."""
+        """What fails behind another test's left-overs gets more chances on new servers: among those that failed, and alone."""
         self.pieces("direct", tests)
-        if "again" not in self.book.done:
+        for chance, size in (("again", max(1, self.arguments.piece // 4)), ("alone", 1)):
+            if chance in self.book.done:
+                continue
             failed = [base(test) for test, result in self.book.results["direct"].items()
                       if result.startswith(("failed", "did not run"))]
-            size = max(1, self.arguments.piece // 4)
             for at in range(0, len(failed), size):
                 self.piece("direct", failed[at:at + size])
-            self.book.done.append("again")
+            self.book.done.append(chance)
 
     def __call__(self):
         self.directly(self.arguments.tests or suite_tests(self.arguments.suite))
@@ -316,6 +325,7 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "build/server-suite")
     parser.add_argument("tests", nargs="*")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the servers are to be ended too
     book = Book(arguments.out / f"{arguments.suite}-{arguments.protocol}.json", arguments.again)
     complete = True
     try:
