@@ -30,11 +30,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import figures  # noqa: E402
 import large  # noqa: E402
 import report  # noqa: E402
-from targets import MODES, PROXIES, TARGETS, Bench  # noqa: E402
+from targets import MODES, PROXIES, TARGETS, Bench, rotated  # noqa: E402
 
 WORKLOADS = ["oltp_point_select", "oltp_read_only", "oltp_write_only", "oltp_read_write"]
 CONNECTING = ["direct", "haproxy", "crossfade", "unix"]  # targets through which connections are opened
 CLIENTS = [1, 8]  # that open them, at a time
+SLICES, A_SLICE = 7, 400  # of a round: so many times so many connections
+LARGE_ROUNDS = 9  # at least: each worker's first INSERT needs fresh memory, which those behind it use again
 
 
 class Progress:
@@ -46,11 +48,6 @@ class Progress:
         if sys.stderr.isatty():
             end = "\n" if self.done == self.total else ""
             print(f"\r{self.done} of {self.total} runs", end=end, file=sys.stderr, flush=True)
-
-
-def rotated(names, number):
-    """The names in the order of this round: nobody is always first."""
-    return names[number % len(names):] + names[:number % len(names)]
 
 
 def measure(bench, cells, targets, rounds, seconds):
@@ -65,19 +62,26 @@ def measure(bench, cells, targets, rounds, seconds):
     return runs
 
 
-def measure_connections(bench, rounds, seconds):
+def connect(bench, clients):
+    """One round: target → the median of its slices. They are short, and each target has one in turn: what else the
+    machine does for a moment takes some slices of all, and not the run of one."""
+    slices = {target: [] for target in CONNECTING}
+    for number in range(SLICES):
+        for target in rotated(CONNECTING, number):
+            slices[target].append(bench.connections(target, clients, A_SLICE))
+    return {target: {key: figures.median([each[key] for each in runs]) for key in ("rate", "cpu")}
+            for target, runs in slices.items()}
+
+
+def measure_connections(bench, rounds):
     """clients → target → the runs of all rounds."""
-    runs = {clients: {target: [] for target in CONNECTING} for clients in CLIENTS}
-    for number in range(rounds):
-        for clients in CLIENTS:
-            for target in rotated(CONNECTING, number):
-                runs[clients][target].append(bench.connections(target, clients, seconds))
-    return runs
+    taken = {clients: [connect(bench, clients) for _ in range(rounds)] for clients in CLIENTS}
+    return {clients: {target: [each[target] for each in by_round] for target in CONNECTING}
+            for clients, by_round in taken.items()}
 
 
 def measure_large(bench, rounds):
-    """Five rounds at least: each worker's first INSERT needs fresh memory, which those behind it use again."""
-    return {what: bench.large(work, max(rounds, 5)) for what, work in large.WORK.items()}
+    return {what: bench.large(work, max(rounds, LARGE_ROUNDS)) for what, work in large.WORK.items()}
 
 
 def cells_of(arguments):
@@ -102,7 +106,7 @@ def take(bench, arguments, rounds, seconds):
     # First, of processes that have served nobody: later, freed memory would be used again.
     memory = {target: bench.idle_memory(target) for target in PROXIES}
     runs = measure(bench, cells, targets, rounds, seconds)
-    connections = measure_connections(bench, rounds, seconds)
+    connections = measure_connections(bench, rounds)
     moved = measure_large(bench, rounds)
     calls = {target: {count: bench.system_calls(target, count) for count in threads} for target in PROXIES}
     return figures.Figures(runs, connections, moved, calls, memory)

@@ -3,6 +3,7 @@
 that, in MiB."""
 
 import fcntl
+import functools
 import pathlib
 import random
 import re
@@ -26,6 +27,7 @@ def tables():
     return TABLES.format(rows=RESULT_ROWS)
 
 
+@functools.cache
 def insert_text():
     choose = random.Random(1)
     rows, size = [], 0

@@ -104,7 +104,8 @@ def text(taken, server, rounds, seconds, command, date):
     parts += [
         "## CPU of the proxy (µs a query)\n", ratio_table(taken, "cpu", "haproxy", 1),
         "## CPU of the proxy in user mode (µs a query)\n", own_table(taken, "user", 1),
-        "## Opening connections\n\nA second, each used for one statement.\n", connection_table(taken),
+        "## Opening connections\n\nOpened and closed, a second; a round's is the median of short runs, of every target in turn.\n",
+        connection_table(taken),
         "## CPU of the proxy for large statements (ms a MiB)\n", large_table(taken.moved),
         "## System calls a query\n\nPoint selects as text, counted by strace in runs of their own.\n",
         table(["connections", *proxies],

@@ -56,6 +56,11 @@ def column_migration(name, database):
     return Migration(name, f"{database}.sbtest1", "c", "c_new", types={"c_new": "CHAR(120) NOT NULL DEFAULT ''"})
 
 
+def rotated(names, number):
+    """The names in the order of this round: nobody is always first."""
+    return names[number % len(names):] + names[:number % len(names)]
+
+
 def cpu_us(process):
     """Microseconds of CPU that all threads of a process have used."""
     if process is None:
@@ -131,21 +136,22 @@ class Bench:
                 "cpu": cpu_us(proxy) - cpu,
                 "user": user_us(proxy) - user}
 
-    def connections(self, target, clients, seconds):
-        """Connections a second that `clients` at a time can open, use once and close, and µs of the proxy's CPU each."""
+    def connections(self, target, clients, count):
+        """Connections a second that `clients` at a time can open and close, of `count`, and µs of the proxy's CPU each."""
         port, database, proxy = self.targets[target]
         cpu = cpu_us(proxy)
-        done = finish(self.sysbench(port, database, CONNECT, "run", f"--threads={clients}", f"--time={seconds}"), target)
-        count = int(re.search(r"total number of events:\s+(\d+)", done)[1])
+        done = finish(self.sysbench(port, database, CONNECT, "run", f"--threads={clients}", "--time=0",
+                                    f"--events={count}"), target)
         return {"rate": count / float(re.search(r"total time:\s+([\d.]+)s", done)[1]),
                 "cpu": (cpu_us(proxy) - cpu) / count}
 
     def large(self, what, rounds):
         """What large.insert() or large.result() gives through HAProxy and through crossfade, by rounds."""
-        used = {"haproxy": [], "crossfade": []}
-        for _ in range(rounds):
-            for target, key in (("haproxy", "haproxy"), ("crossfade", "large")):
-                port, _, proxy = self.targets[key]
+        keys = {"haproxy": "haproxy", "crossfade": "large"}
+        used = {target: [] for target in keys}
+        for number in range(rounds):
+            for target in rotated(list(keys), number):
+                port, _, proxy = self.targets[keys[target]]
                 with self.server.connect(port=port, database="large", max_allowed_packet=1 << 26) as connection:
                     used[target].append(what(connection, proxy, lambda process=proxy: cpu_us(process)))
         return used
