@@ -239,8 +239,10 @@ static void *keeper_main(void *arg)
         }
         ok = wanted ? keeper_round(k) : true;
         pthread_mutex_lock(&c->lock);
-        if (!wanted)
+        if (!wanted) { /* no sidecar database is to be had */
             c->tickets_served = c->tickets_given;
+            c->successor = c->successor && c->predecessor_lives;
+        }
     }
     pthread_mutex_unlock(&c->lock);
     db_close(k->db);

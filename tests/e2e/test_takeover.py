@@ -263,6 +263,17 @@ def test_clients_under_load_do_not_notice(old, succeed):
     old.assert_no_drift()
 
 
+def test_a_relay_without_migrations_is_followed_again_and_again(proxy, succeed):
+    last = proxy(settings={"reuse_port": "yes"})
+    for _ in range(3):
+        new = succeed(last)
+        new.start()
+        assert last.wait() == 0
+        wait_until(lambda: "waiting" not in new.ctl("status"), what="the successor to be free")
+        new.connect().close()
+        last = new
+
+
 def test_a_backfill_goes_on_in_the_new_process(shop_behind, succeed):
     old = shop_behind(users=40000, orders=0, settings={"reuse_port": "yes"})
     old.proxy.walk("users_name", "dual-write")
