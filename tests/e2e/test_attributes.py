@@ -2,6 +2,7 @@
 server's own function says what has arrived, direct and proxied, whatever becomes of the statement on its way."""
 
 import struct
+import subprocess
 
 import pytest
 
@@ -349,6 +350,29 @@ def test_names_that_fill_more_than_one_packet(sides):
     for _ in range(2):
         proxied.sequence = 1
         assert proxied.answer() == [0]
+    twin.check_tables()
+
+
+@MYSQL
+def test_mysqls_own_client(server, sides):
+    """Its command query_attributes, before texts that are passed and rewritten, one and several."""
+    behind, twin, *_ = sides
+
+    def told(port, database, text):
+        words = ["mysql", "--no-defaults", "--host=127.0.0.1", "--protocol=tcp", f"--port={port}", "--user=app",
+                 f"--password={APP_PASSWORD}", "--get-server-public-key", "--commands", "--batch", "--skip-column-names", database]
+        done = subprocess.run(server.line.tool(words), input=text, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    for number, phase in enumerate(phases(behind), 1):
+        with_both = f"query_attributes name Ünique{number} other '{phase}'\n"
+        read = f"SELECT {attribute('name')}, {attribute('other')}, fullname, visits FROM users WHERE id = {number};"
+        write = f"UPDATE users SET fullname = CONCAT('Name ', {attribute('name')}), visits = visits + 1 WHERE id = {number};"
+        text = f"{with_both}{read}\n{read}\n{with_both}{write}\n{read}\ndelimiter //\n{with_both}DO 1; {read} {read}//\n"
+        expected = told(server.port, twin.names["direct"], text)
+        assert told(behind.proxy.port, twin.names["proxied"], text) == expected
+        assert expected.count(f"Name Ünique{number}\t") == 3
     twin.check_tables()
 
 

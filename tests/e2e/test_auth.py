@@ -3,18 +3,21 @@ backend likewise. What the server alone would answer is the answer."""
 
 import contextlib
 import getpass
+import itertools
 import os
 import socket
+import subprocess
 
 import pymysql
 import pytest
 
 from harness import Client, ClientError, FakeMysql, Proxy, Server
 from harness.certs import openssl
-from harness.wire import Wire
+from harness.wire import Wire, salt_of
 
 CLIENTS = ["clear", "tls", "unix"]
 BACKENDS = ["clear", "tls", "unix"]
+MULTI_FACTOR = 1 << 28
 
 
 @pytest.fixture(scope="module")
@@ -249,6 +252,40 @@ def test_nobody_gets_in_as_the_proxy(authority):
 
 # ---- MySQL's plugins, played by a script ----
 
+FACTORS = {"two": "caching_sha2_password", "three": "sha256_password"}
+
+
+@pytest.fixture(scope="module")
+def factors(authority):
+    """A MySQL server with accounts of two and three factors: a password, and being the user at the Unix socket."""
+    with Server("authentication_policy=*,*,*", tls=(authority.ca, *authority.issue("server"))) as one:
+        for user, plugin in FACTORS.items():
+            more = " AND IDENTIFIED WITH auth_socket AS 'root'" * (1 if user == "two" else 2)
+            one.query(f"CREATE USER {user}@'%' IDENTIFIED WITH {plugin} BY 'first'{more}")
+        yield one
+
+
+@pytest.mark.only("mysql", reason="MariaDB asks for one factor alone")
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("how", CLIENTS)
+def test_several_factors(factors, authority, how, backend):
+    """MySQL's own client: each further factor begins a dialogue of its own (AuthNextFactor), which ends as it does for a
+    client that the server has in the proxy's place."""
+    def logged_in(secured, port, path, user, password):
+        where = [f"--socket={path}"] if secured == "unix" else ["--host=127.0.0.1", "--protocol=tcp", f"--port={port}"]
+        done = subprocess.run(factors.line.tool([
+            "mysql", "--no-defaults", *where, f"--ssl-mode={'REQUIRED' if secured == 'tls' else 'DISABLED'}",
+            "--get-server-public-key", f"--user={user}", f"--password1={password}", "--batch", "--skip-column-names",
+            "-e", "SELECT CURRENT_USER()"]), capture_output=True, text=True, timeout=60, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    with proxy_to(backend, authority, factors.port, factors.socket, factors) as proxy:
+        for user, password in itertools.product(FACTORS, ("first", "wrong")):
+            expected = logged_in(backend, factors.port, factors.socket, user, password)
+            assert (expected[0] == 0) == (backend == "unix" and password == "first"), expected
+            assert logged_in(how, proxy.port, proxy.socket, user, password) == expected
+
+
 @pytest.fixture(scope="module")
 def fake(authority, tmp_path_factory):
     with FakeMysql(tmp_path_factory.mktemp("fake"), authority) as one:
@@ -276,4 +313,37 @@ def test_full_authentication_with_a_script(fake, fake_proxies, how, backend, plu
         # libmariadb has nothing to say where sha256_password is not the greeting's plugin.
         silent = plugin == "sha256_password" and named == "same"
         assert direct == [("user",)] if password == "secret word" and not silent else direct[0] == 1045
+    assert fake.trouble == []
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_further_factors_with_a_script(fake, fake_proxies, backend):
+    """AuthNextFactor, and the dialogue of any plugin behind it, pass both ways; a wrong word in it is refused."""
+    factors = [(b"mysql_clear_password", [(b"", b"second word\0")]),
+               (b"some_device_client", [(b"challenge \0\xff\xfe", b"\x02reply"), (b"\x04", b""), (b"and \0" * 9000, b"\0")])]
+
+    def login(more, wrong=None):
+        with Wire(fake_proxies[backend].port) as wire:
+            greeting = wire.receive()
+            wire.send(wire.handshake_response(greeting, user="user", password="secret word", more=more), 1)
+            packet = wire.finish_login(salt_of(greeting), b"secret word")
+            for plugin, rounds in factors if packet[0] == 2 else []:
+                begin = b"\x02" + plugin + b"\0"
+                for said, heard in rounds:
+                    assert packet == begin + said
+                    begin = b"\x01"
+                    wire.send(heard if heard != wrong else b"no", wire.sequence)
+                    packet = wire.receive()
+                    if packet[0] == 0xFF:
+                        return packet[9:]
+            return packet[9:] if packet[0] == 0xFF else wire.query("SELECT 1")
+
+    fake.account("caching_sha2_password", "secret word")
+    fake.factors = factors
+    try:
+        assert login(MULTI_FACTOR) == b"\1"
+        assert login(MULTI_FACTOR, wrong=b"second word\0") == login(MULTI_FACTOR, wrong=b"\0") == b"Access denied for user"
+        assert login(0) == b"Access denied for user"
+    finally:
+        fake.factors = []
     assert fake.trouble == []

@@ -11,8 +11,8 @@ import threading
 from .wire import MAX_PAYLOAD
 
 CLIENT_SSL, CLIENT_PLUGIN_AUTH, CLIENT_LENENC, CLIENT_DB = 1 << 11, 1 << 19, 1 << 21, 1 << 3
-CLIENT_COMPRESS, CLIENT_ZSTD = 1 << 5, 1 << 26
-CAPABILITIES = 0xA20F | CLIENT_COMPRESS | CLIENT_ZSTD | CLIENT_SSL | CLIENT_PLUGIN_AUTH | CLIENT_LENENC | 1 << 16 | 1 << 17 | 1 << 15
+CLIENT_COMPRESS, CLIENT_ZSTD, CLIENT_MULTI_FACTOR = 1 << 5, 1 << 26, 1 << 28
+CAPABILITIES = 0xA20F | CLIENT_MULTI_FACTOR | CLIENT_COMPRESS | CLIENT_ZSTD | CLIENT_SSL | CLIENT_PLUGIN_AUTH | CLIENT_LENENC | 1 << 16 | 1 << 17 | 1 << 15
 SALT = b"abcdefghijklmnopqrst"
 
 
@@ -61,7 +61,7 @@ class Conversation:
             self.is_tls = True
             payload = self.receive()
             assert payload[:32] == request, "the request for TLS and the response differ"
-        flags = struct.unpack("<I", payload[:4])[0]
+        flags = self.flags = struct.unpack("<I", payload[:4])[0]
         assert bool(flags & CLIENT_SSL) == self.is_tls
         assert not flags & (CLIENT_COMPRESS | CLIENT_ZSTD), "compression is the client's side's own"
         rest = payload[payload.index(b"\0", 32) + 1:]
@@ -119,6 +119,18 @@ class Conversation:
         if given != expected:
             raise Refused
 
+    def further_factors(self):
+        """What each says and hears in turn; the first words come with its name."""
+        if self.fake.factors and not self.flags & CLIENT_MULTI_FACTOR:
+            raise Refused
+        for plugin, rounds in self.fake.factors:
+            begin = b"\x02" + plugin + b"\0"
+            for said, heard in rounds:
+                self.send(begin + said)
+                begin = b"\x01"
+                if self.receive() != heard:
+                    raise Refused
+
     def answer(self):
         """Every query has one row: the user's name."""
         self.sequence = 0
@@ -132,6 +144,7 @@ class Conversation:
     def run(self):
         try:
             self.authenticate()
+            self.further_factors()
             self.send(b"\0\0\0\2\0\0\0")
             while True:
                 self.answer()
@@ -146,7 +159,7 @@ class Conversation:
 
 
 class FakeMysql:
-    """`with FakeMysql(directory, authority) as f:` f.port, f.socket; f.account(plugin, password); f.trouble."""
+    """`with FakeMysql(directory, authority) as f:` f.port, f.socket; f.account(plugin, password); f.factors; f.trouble."""
 
     def __init__(self, directory, authority):
         cert, key = authority.issue("fake")
@@ -156,6 +169,7 @@ class FakeMysql:
         subprocess.run(["openssl", "genrsa", "-out", str(self.rsa), "2048"], check=True, capture_output=True)
         self.public = subprocess.run(["openssl", "rsa", "-in", str(self.rsa), "-pubout"], check=True, capture_output=True).stdout
         self.plugin, self.password = "caching_sha2_password", ""
+        self.factors = []  # (plugin, [(what it says, what it must hear)]) of each further one
         self.trouble, self.proofs = [], []
         self.injected = b""  # sent in clear behind the greeting
         tcp, unix = socket.create_server(("", 0)), socket.socket(socket.AF_UNIX)

@@ -19,7 +19,7 @@ chroots=$(readlink -m "$chroots")
 
 # NAME: the release, and what it is to have.
 declare -A suite=([mariadb-11.8]=trixie [mysql-9.7]=sid)
-declare -A packages=([mariadb-11.8]=mariadb-server [mysql-9.7]=mysql-server-core)
+declare -A packages=([mariadb-11.8]=mariadb-server [mysql-9.7]=mysql-server-core,mysql-client-core)
 declare -A program=([mariadb-11.8]=/usr/sbin/mariadbd [mysql-9.7]=/usr/sbin/mysqld)
 
 fail() {
@@ -40,10 +40,17 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
+# Whether it is there, with all its packages: an older one may lack some, and is made anew.
+whole() { # NAME
+    local wanted=${packages[$1]//,/ }
+    # shellcheck disable=SC2086
+    [ -d "$chroots/$1" ] && dpkg-query --admindir="$chroots/$1/var/lib/dpkg" -W $wanted >/dev/null 2>&1
+}
+
 make_one() { # NAME
     local name=$1 root=$chroots/$1 part=$chroots/$1.part keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-    [ ! -d "$root" ] || return 0
-    as_root rm -rf "$part"
+    ! whole "$name" || return 0
+    as_root rm -rf "$part" "$root"
     echo "making $name: Debian ${suite[$name]} with ${packages[$name]}"
     # In a namespace of its own: what debootstrap mounts ends with it. apt's proxy is debootstrap's too.
     eval "$(apt-config shell http_proxy Acquire::http::Proxy https_proxy Acquire::https::Proxy)"
