@@ -222,8 +222,16 @@ static bool flush_sealed(struct channel *c)
     return good && sent >= 0;
 }
 
+/* Each callback flushes both sides twice, and mostly finds something once. */
+static bool nothing_to_flush(const struct channel *c)
+{
+    return c->direct.len == 0 && c->out.cap == 0 && !buf_failed(&c->out) && !c->writing && !c->tls && !c->zip;
+}
+
 void channel_flush(struct channel *c)
 {
+    if (nothing_to_flush(c))
+        return;
     if (c->fd < 0 || c->broken || c->session->state == STATE_CONNECT) {
         c->direct.len = 0;
         return;
@@ -295,8 +303,8 @@ static bool wants_reading(const struct session *s, const struct channel *from, c
 {
     if (from->fd < 0 || from->eof)
         return false;
-    size_t limit = from->reading ? OUT_HIGH : OUT_LOW;
-    if (buf_len(&to->out) + waits_sealed(to) >= limit)
+    size_t waits = buf_len(&to->out) + (to->tls || to->zip ? waits_sealed(to) : 0);
+    if (waits >= (from->reading ? OUT_HIGH : OUT_LOW))
         return false;
     if (from == &s->backend)
         return s->state != STATE_CONNECT && s->state != STATE_HOLD;
