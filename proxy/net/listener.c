@@ -18,6 +18,7 @@
 
 struct listener {
     int fd;
+    bool handed; /* by systemd: its queue outlives this process */
     struct event *readable, *pause;
     char *path;   /* of a Unix socket, to remove; NULL: it is not ours to */
     char *beside; /* takeover: where its file is until it is moved to the path; then NULL */
@@ -63,21 +64,34 @@ static void follow_config(struct listener *l, int client, sa_family_t family)
     l->options = config;
 }
 
+/* Takes one client from the queue. false: there was none, or it could not be taken; see errno. */
+static bool accept_one(struct listener *l)
+{
+    struct address from = {.len = sizeof from.addr};
+    int client = accept4(l->fd, (struct sockaddr *)&from.addr, &from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (client < 0)
+        return false;
+    follow_config(l, client, from.addr.ss_family);
+    gate_admit(l->all->gate, client, &from);
+    return true;
+}
+
 /* One client at a wake-up: mostly there is one, and to find no second one costs more than to be woken again.
  */
 static void on_client(evutil_socket_t fd, short what, void *arg)
 {
-    (void)what;
+    (void)fd, (void)what;
     struct listener *l = arg;
-    struct address from = {.len = sizeof from.addr};
-    int client = accept4(fd, (struct sockaddr *)&from.addr, &from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (client < 0) {
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-            pause_accepting(l, errno);
-        return;
-    }
-    follow_config(l, client, from.addr.ss_family);
-    gate_admit(l->all->gate, client, &from);
+    if (!accept_one(l) && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM))
+        pause_accepting(l, errno);
+}
+
+/* Those whom the kernel has already let in: with the socket they would be reset. */
+static void accept_rest(struct listener *l)
+{
+    for (int i = 0; i < BACKLOG && l->all && !l->handed; i++)
+        if (!accept_one(l))
+            return;
 }
 
 /* A socket file that nobody answers on is left over from a process that died. */
@@ -172,7 +186,8 @@ static bool add_listener(struct listeners *ls, const struct address *a, const ch
     *l = (struct listener){.fd = activation_at(a)};
     if (l->fd == ACTIVATION_SERVED)
         return true;
-    if (l->fd < 0)
+    l->handed = l->fd >= 0;
+    if (!l->handed)
         l->fd = path ? open_unix(ls, a, path, l) : open_tcp(ls, a);
     if (l->fd >= 0) {
         socket_options(l->fd, a->addr.ss_family, NULL, ls->config);
@@ -269,6 +284,7 @@ void listeners_close(struct listeners *ls)
             event_free(l->readable);
         if (l->pause)
             event_free(l->pause);
+        accept_rest(l);
         close(l->fd);
         const char *file = l->beside ? l->beside : l->path;
         struct stat st;

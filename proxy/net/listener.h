@@ -15,8 +15,9 @@ struct listeners;
 struct listeners *listeners_open(struct event_base *base, struct workers *ws, const struct config *config,
                                  bool takeover, char *error, size_t error_size);
 
-/* Stops accepting, closes the sockets and removes their Unix socket files where they are still ours. NULL is
- * fine. */
+/* Stops accepting, closes the sockets and removes their Unix socket files where they are still ours. Who
+ * waits in a socket's queue is admitted still, unless the socket was handed down: then the next process has
+ * it. NULL is fine. */
 void listeners_close(struct listeners *l);
 
 #endif

@@ -74,7 +74,7 @@ static void auth_ended(struct session *s, struct span packet)
     else
         s->status_stale = true;
     if (!changing)
-        session_timer(s, 0);
+        session_timer(s, good && worker_draining(s->worker) ? GRACE_MS : 0);
     if (good && changing) {
         login_remember(s, s->change);
         statements_clear(s);

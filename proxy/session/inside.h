@@ -44,7 +44,8 @@
 #define BORROWS_TEXT                                                                                         \
     "Access denied: the backend could take this user for the proxy itself at its Unix socket; connect the"   \
     " proxy over TCP"
-#define CLOSE_SECONDS 10 /* that a client has to take its last bytes */
+#define CLOSE_SECONDS 10   /* that a client has to take its last bytes */
+#define GRACE_MS      2000 /* for a client that logs in while the process drains, and for its first work */
 
 struct session;
 
@@ -287,6 +288,8 @@ void client_resume(struct session *s);
 void login_connect(struct session *s);
 void login_connected(struct session *s); /* the backend's socket became writable */
 void login_timed_out(struct session *s); /* in a state before STATE_READY */
+/* Milliseconds that the client has for its part of the login. */
+unsigned login_time(const struct session *s);
 
 /* The backend closed, or never took the connection. true: it had not greeted, so another one is tried. */
 bool login_backend_closed(struct session *s);

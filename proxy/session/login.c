@@ -133,6 +133,12 @@ bool login_backend_closed(struct session *s)
 
 /* ---- greeting and login ---- */
 
+unsigned login_time(const struct session *s)
+{
+    unsigned ms = worker_config(s->worker)->handshake_timeout;
+    return worker_draining(s->worker) && ms > GRACE_MS ? GRACE_MS : ms;
+}
+
 struct span whole_packet(char *bytes, size_t len)
 {
     if (len < PACKET_HEADER || len - PACKET_HEADER < get_u24(bytes))
@@ -164,7 +170,7 @@ size_t greeting_from_backend(struct session *s, char *bytes, size_t len)
                      " not offer it");
         return size;
     }
-    session_timer(s, worker_config(s->worker)->handshake_timeout);
+    session_timer(s, login_time(s));
     uint64_t relayed = CAPABILITIES_RELAYED | (g.mariadb ? 0 : CLIENT_QUERY_ATTRIBUTES);
     s->server_capabilities = g.capabilities & relayed;
     memcpy(s->password.salt, g.salt, sizeof g.salt);

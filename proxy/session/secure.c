@@ -59,7 +59,7 @@ void secure_shaken(struct channel *c)
         return;
     log_debug("session %llu: the backend's side is %s%s", (unsigned long long)s->id, tls_version_text(c->tls),
               tls_resumed(c->tls) ? ", resumed" : "");
-    session_timer(s, worker_config(s->worker)->handshake_timeout);
+    session_timer(s, login_time(s));
     client_resume(s);
 }
 

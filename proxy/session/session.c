@@ -55,6 +55,14 @@ void session_move(struct session *s, enum state to)
 
 /* ---- timers ---- */
 
+/* From now on a session that began while the process drains ends as the others do, at its boundary. */
+static void grace_over(struct session *s)
+{
+    session_timer(s, 0);
+    if (s->state == STATE_READY && !(s->status & STATUS_IN_TRANS) && buf_len(&s->client.in) == 0)
+        session_close(s, "draining");
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
@@ -65,6 +73,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
         answer_release(s);
     else if (s->state == STATE_CLOSING)
         session_end(s, "the client did not take its last bytes");
+    else
+        grace_over(s);
     session_leave(s);
 }
 
@@ -88,7 +98,7 @@ void session_timer(struct session *s, unsigned ms)
 static void session_start(struct worker *w, int fd, const struct accepted *client)
 {
     struct shared *shared = worker_data(w);
-    struct session *s = worker_draining(w) ? NULL : calloc(1, sizeof *s);
+    struct session *s = calloc(1, sizeof *s);
     if (!s) {
         close(fd);
         worker_session_ended(w);
@@ -297,13 +307,16 @@ static void each(struct worker *w, void (*visit)(struct session *s))
     sessions_reap(shared);
 }
 
+/* Who has just connected may log in: he knows of no connection yet that could be dead. */
 static void visit_drain(struct session *s)
 {
     bool idle = s->state == STATE_READY && !(s->status & STATUS_IN_TRANS) && buf_len(&s->client.in) == 0;
-    if (idle || s->state < STATE_AUTH) {
+    if (s->state == STATE_LOGIN || s->state == STATE_CLIENT_TLS)
+        session_timer(s, login_time(s));
+    if (idle)
         session_close(s, "draining");
+    if (idle || s->state == STATE_ENDED)
         session_leave(s);
-    }
 }
 
 static void visit_stop(struct session *s)

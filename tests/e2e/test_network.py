@@ -5,6 +5,7 @@ import ctypes
 import getpass
 import os
 import resource
+import signal
 import socket
 import struct
 import subprocess
@@ -14,7 +15,7 @@ import pymysql
 import pytest
 
 from harness import Server, shop, wait_until
-from harness.wire import Wire
+from harness.wire import Wire, salt_of
 
 TRUSTING = pytest.mark.only("mariadb", reason="MySQL's server takes no PROXY headers, so it cannot tell what it was told")
 
@@ -334,6 +335,36 @@ def test_what_the_server_says_when_it_ends_a_connection(server, proxy, end):
 
     assert last_words(proxy().port) == last_words(server.port)
 
+
+
+# ---- the end ----
+
+def test_who_has_connected_before_the_drain_is_served(proxy):
+    """In the socket's queue as after the greeting: no connection of theirs is there yet that could be dead."""
+    one = proxy()
+    greeted, logged_in = Wire(one.port), Wire(one.port)
+    greeting = greeted.receive()
+    assert logged_in.login()[0] == 0
+    one.signal(signal.SIGSTOP)
+    queued = Wire(one.port)
+    one.signal(signal.SIGTERM)
+    one.signal(signal.SIGCONT)
+    one.wait_log("draining")
+    assert closed(logged_in)
+    with pytest.raises(OSError):
+        Wire(one.port)
+    greeted.send(greeted.handshake_response(greeting), 1)
+    assert greeted.finish_login(salt_of(greeting), b"app secret")[0] == 0
+    assert queued.login()[0] == 0
+    for wire in (greeted, queued):
+        for _ in range(2):
+            assert wire.query("DO 1")[0] == 0
+    assert one.running
+    for wire in (greeted, queued):  # idle, they are not waited for
+        assert closed(wire)
+    assert one.wait() == 0
+    for wire in (greeted, queued, logged_in):
+        wire.close()
 
 
 # ---- several backends ----
