@@ -39,7 +39,8 @@ static inline bool span_ieq(struct span a, struct span b)
     if (a.len != b.len)
         return false;
     for (size_t i = 0; i < a.len; i++)
-        if (ascii_lower((unsigned char)a.ptr[i]) != ascii_lower((unsigned char)b.ptr[i]))
+        if (a.ptr[i] != b.ptr[i] &&
+            ascii_lower((unsigned char)a.ptr[i]) != ascii_lower((unsigned char)b.ptr[i]))
             return false;
     return true;
 }

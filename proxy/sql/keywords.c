@@ -1,10 +1,10 @@
-/* Keyword lookup: the sorted list of keywords.def, narrowed by the first letter. */
+/* Keyword lookup: a hash table over the list of keywords.def, filled when the program starts. */
 #include "proxy/sql/keywords.h"
 
-enum { LONGEST_KEYWORD = 20 };
+enum { LONGEST_KEYWORD = 20, EIGHTS = 3, SLOT_BITS = 10, SLOTS = 1 << SLOT_BITS };
 
 static const struct {
-    const char *text;
+    char text[EIGHTS * 8]; /* zeros behind it */
     uint8_t len, flags;
 } keywords[KW_COUNT] = {
     {"", 0, 0},
@@ -13,47 +13,43 @@ static const struct {
 #undef KEYWORD
 };
 
-/* The first keyword of each letter; the entry behind Z is the end. */
-static const uint16_t first_of[27] = {
-    KW_ACCESSIBLE, KW_BACKUP,     KW_CACHE,   KW_DATA,  KW_EACH,      KW_FALSE,  KW_GET,
-    KW_HANDLER,    KW_IDENTIFIED, KW_JOIN,    KW_KEY,   KW_LAST,      KW_MASTER, KW_NAMES,
-    KW_OF,         KW_PACKAGE,    KW_QUALIFY, KW_RANGE, KW_SAVEPOINT, KW_TABLE,  KW_UNBOUNDED,
-    KW_VALUE,      KW_WAIT,       KW_XA,      KW_YEAR,  KW_ZEROFILL,  KW_COUNT,
-};
+static uint16_t slots[SLOTS]; /* enum keyword, where its hash says or behind that; KW_NONE: free */
 
-/* Order of a word in upper case and a keyword that has the same first letter: < 0, 0, > 0. */
-static int order_of(const char *upper, size_t len, unsigned kw)
+/* Eight bytes of a word as a number, but for the bit that small letters have and capital ones have not. The
+ * other bytes of keywords, digits and '_', become nothing by it that a word may hold. */
+static inline uint64_t eight(const char *text)
 {
-    const char *text = keywords[kw].text;
-    size_t shorter = len < keywords[kw].len ? len : keywords[kw].len;
-    for (size_t i = 1; i < shorter; i++)
-        if (upper[i] != text[i])
-            return (unsigned char)upper[i] < (unsigned char)text[i] ? -1 : 1;
-    return len < keywords[kw].len ? -1 : len > keywords[kw].len;
+    uint64_t bytes;
+    memcpy(&bytes, text, sizeof bytes);
+    return bytes & 0xdfdfdfdfdfdfdfdfu;
+}
+
+static inline unsigned slot_of(uint64_t first, size_t len)
+{
+    return (unsigned)(((first + len) * 0x9e3779b97f4a7c15u) >> (64 - SLOT_BITS));
+}
+
+__attribute__((constructor)) static void fill_slots(void)
+{
+    for (unsigned kw = KW_NONE + 1; kw < KW_COUNT; kw++) {
+        unsigned at = slot_of(eight(keywords[kw].text), keywords[kw].len);
+        while (slots[at])
+            at = (at + 1) % SLOTS;
+        slots[at] = (uint16_t)kw;
+    }
 }
 
 enum keyword keyword_of(struct span word)
 {
-    char upper[LONGEST_KEYWORD];
+    char is[EIGHTS * 8] = {0};
     if (word.len < 2 || word.len > LONGEST_KEYWORD)
         return KW_NONE;
-    unsigned letter = (unsigned char)(word.ptr[0] | 0x20) - (unsigned)'a';
-    if (letter > 25)
-        return KW_NONE;
-    for (size_t i = 0; i < word.len; i++) {
-        unsigned char c = (unsigned char)word.ptr[i];
-        upper[i] = (char)(c >= 'a' && c <= 'z' ? c - 0x20 : c);
-    }
-    unsigned low = first_of[letter], high = first_of[letter + 1];
-    while (low < high) {
-        unsigned mid = (low + high) / 2;
-        int order = order_of(upper, word.len, mid);
-        if (order == 0)
-            return (enum keyword)mid;
-        if (order > 0)
-            low = mid + 1;
-        else
-            high = mid;
+    memcpy(is, word.ptr, word.len);
+    const uint64_t first = eight(is);
+    for (unsigned at = slot_of(first, word.len); slots[at]; at = (at + 1) % SLOTS) {
+        const char *text = keywords[slots[at]].text;
+        if (eight(text) == first && eight(text + 8) == eight(is + 8) && eight(text + 16) == eight(is + 16))
+            return keywords[slots[at]].len == word.len ? (enum keyword)slots[at] : KW_NONE;
     }
     return KW_NONE;
 }

@@ -174,7 +174,7 @@ void lex_init(struct lexer *lx, const struct sql_dialect *dialect, struct span t
     *lx = (struct lexer){.text = text.ptr, .len = (uint32_t)text.len, .dialect = dialect};
 }
 
-static const char *word_end(const struct lexer *lx, const char *p, const char *end)
+static inline const char *word_end(const struct lexer *lx, const char *p, const char *end)
 {
     if (lx->dialect->charset == CHARSET_ASCII_SAFE) {
         while (p < end && lex_is(*p, CLASS_IDENT))
@@ -421,19 +421,13 @@ static const char *punctuation(struct lexer *lx, const char *p, const char *end,
     return p + 1;
 }
 
-void lex_read(struct lexer *lx, struct token *t)
+/* Cuts the token at lx->pos, which is neither the end nor a blank. */
+static inline void cut(struct lexer *lx, struct token *t)
 {
-    *t = (struct token){.type = TOK_END, .off = lx->pos};
-    if (lx->pos == lx->len)
-        return;
     const char *p = lx->text + lx->pos, *end = lx->text + lx->len, *q;
-    bool after_dot = lx->after_dot;
-    if (lex_is(*p, CLASS_SPACE)) {
-        t->type = TOK_SPACE;
-        q = class_end(p, end, CLASS_SPACE);
-    } else if (!lex_is(*p, CLASS_IDENT)) {
+    if (!lex_is(*p, CLASS_IDENT)) {
         q = punctuation(lx, p, end, t);
-    } else if (after_dot) {
+    } else if (lx->after_dot) {
         t->type = TOK_WORD;
         t->plain = true;
         q = word_end(lx, p, end);
@@ -448,15 +442,42 @@ void lex_read(struct lexer *lx, struct token *t)
     lx->pos += t->len;
 }
 
-void lex_read_significant(struct lexer *lx, struct token *t)
+/* Passes over the blanks at lx->pos. */
+static inline void skip_blanks(struct lexer *lx)
+{
+    if (lx->pos == lx->len || !lex_is(lx->text[lx->pos], CLASS_SPACE))
+        return;
+    lx->after_dot = lx->after_name = false;
+    do
+        lx->pos++;
+    while (lx->pos < lx->len && lex_is(lx->text[lx->pos], CLASS_SPACE));
+}
+
+/* `all`: blanks and comments are tokens too. */
+static void read_token(struct lexer *lx, struct token *t, bool all)
 {
     do {
-        if (lx->pos < lx->len && lx->text[lx->pos] == ' ') { /* the one blank between most tokens */
-            lx->pos++;
-            lx->after_dot = lx->after_name = false;
+        uint32_t off = lx->pos;
+        skip_blanks(lx);
+        if (all && lx->pos > off) {
+            *t = (struct token){.type = TOK_SPACE, .off = off, .len = lx->pos - off};
+            return;
         }
-        lex_read(lx, t);
-    } while (t->type == TOK_SPACE || t->type == TOK_COMMENT);
+        *t = (struct token){.type = TOK_END, .off = lx->pos};
+        if (lx->pos == lx->len)
+            return;
+        cut(lx, t);
+    } while (!all && t->type == TOK_COMMENT);
+}
+
+void lex_read(struct lexer *lx, struct token *t)
+{
+    read_token(lx, t, true);
+}
+
+void lex_read_significant(struct lexer *lx, struct token *t)
+{
+    read_token(lx, t, false);
 }
 
 struct token lex_next(struct lexer *lx)

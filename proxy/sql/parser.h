@@ -92,8 +92,8 @@ struct scan_names {
     uint64_t bloom; /* scan_bloom() over all names */
 };
 
-/* The bit set of one name for scan_names.bloom. */
-uint64_t scan_bloom(struct span lower_name);
+/* The bit set of one name for scan_names.bloom, whatever case its letters have. */
+uint64_t scan_bloom(struct span name);
 
 enum {
     SCAN_NAME = 1 << 0,    /* an identifier (or a string, where it may be one) equals one of the names */

@@ -38,12 +38,12 @@ static unsigned bloom_bit(size_t len, unsigned char first, unsigned char last)
     return ((unsigned)len * 7u + (unsigned)(first | 0x20) * 5u + (unsigned)(last | 0x20)) & 63u;
 }
 
-uint64_t scan_bloom(struct span lower_name)
+uint64_t scan_bloom(struct span name)
 {
-    if (lower_name.len == 0)
+    if (name.len == 0)
         return 0;
-    return (uint64_t)1 << bloom_bit(lower_name.len, (unsigned char)lower_name.ptr[0],
-                                    (unsigned char)lower_name.ptr[lower_name.len - 1]);
+    return (uint64_t)1 << bloom_bit(name.len, (unsigned char)name.ptr[0],
+                                    (unsigned char)name.ptr[name.len - 1]);
 }
 
 static bool has_high_byte(struct span s)
@@ -57,9 +57,11 @@ static bool has_high_byte(struct span s)
 /* How letters beyond ASCII fold is the server's business: any such word may be any such name. */
 static bool is_listed(const struct scan_names *names, struct span word)
 {
-    bool high = has_high_byte(word);
     for (size_t i = 0; i < names->count; i++)
-        if (span_ieq(names->names[i], word) || (high && has_high_byte(names->names[i])))
+        if (span_ieq(names->names[i], word))
+            return true;
+    for (size_t i = 0; i < names->count && has_high_byte(word); i++)
+        if (has_high_byte(names->names[i]))
             return true;
     return false;
 }
@@ -83,14 +85,16 @@ static bool is_listed_folded(const struct scan_names *names, struct span inner, 
     return false;
 }
 
+/* Almost every word ends here. One with a letter beyond ASCII at an end may be any name that has one. */
+static inline bool may_be_listed(const struct scan_names *names, struct span word)
+{
+    unsigned char first = (unsigned char)word.ptr[0], last = (unsigned char)word.ptr[word.len - 1];
+    return names->bloom >> bloom_bit(word.len, first, last) & 1 || ((first | last) & 0x80);
+}
+
 static void test_name(struct scan *s, struct span word)
 {
-    if (s->names->count == 0 || word.len == 0)
-        return;
-    unsigned char first = (unsigned char)word.ptr[0], last = (unsigned char)word.ptr[word.len - 1];
-    if (!(s->names->bloom >> bloom_bit(word.len, first, last) & 1) && first < 0x80 && last < 0x80)
-        return;
-    if (is_listed(s->names, word))
+    if (word.len > 0 && may_be_listed(s->names, word) && is_listed(s->names, word))
         s->found |= SCAN_NAME;
 }
 
@@ -129,10 +133,35 @@ static void statement_goes_on(struct scan *s)
         s->found |= SCAN_MULTI;
 }
 
+/* The lengths that the first words which matter here have, by their first letter: most statements' has none
+ * of them, and is not looked up. */
+static const uint16_t lengths[26] = {
+    ['A' - 'A'] = 1 << 5 | 1 << 7,                    /* ALTER, ANALYZE */
+    ['B' - 'A'] = 1 << 5,                             /* BEGIN */
+    ['C' - 'A'] = 1 << 4 | 1 << 6,                    /* CALL, CASE, CREATE */
+    ['D' - 'A'] = 1 << 4 | 1 << 7 | 1 << 8 | 1 << 10, /* DESC, DROP, DECLARE, DESCRIBE, DEALLOCATE */
+    ['E' - 'A'] = 1 << 7,                             /* EXECUTE, EXPLAIN */
+    ['F' - 'A'] = 1 << 3,                             /* FOR */
+    ['I' - 'A'] = 1 << 2,                             /* IF */
+    ['L' - 'A'] = 1 << 4,                             /* LOOP */
+    ['P' - 'A'] = 1 << 7,                             /* PREPARE */
+    ['R' - 'A'] = 1 << 6,                             /* RENAME, REPEAT */
+    ['S' - 'A'] = 1 << 3,                             /* SET */
+    ['U' - 'A'] = 1 << 3,                             /* USE */
+    ['W' - 'A'] = 1 << 5,                             /* WHILE */
+};
+
+static enum keyword first_word(struct span word)
+{
+    unsigned letter = (unsigned)(word.ptr[0] & 0xdf) - (unsigned)'A';
+    bool may_be = letter < 26 && word.len < 16 && lengths[letter] >> word.len & 1;
+    return may_be ? keyword_of(word) : KW_NONE;
+}
+
 static void leading_word(struct scan *s, struct span word)
 {
     if (s->words++ == 0) {
-        enum keyword kw = keyword_of(word);
+        enum keyword kw = first_word(word);
         s->begin = kw == KW_BEGIN;
         /* EXPLAIN, ANALYZE: the statement proper follows */
         if (kw == KW_EXPLAIN || kw == KW_ANALYZE || kw == KW_DESCRIBE || kw == KW_DESC)
