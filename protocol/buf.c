@@ -50,12 +50,10 @@ void buf_reset(struct buf *b)
     b->failed = false;
 }
 
-bool buf_reserve(struct buf *b, size_t n)
+bool buf_make_room(struct buf *b, size_t n)
 {
     if (b->failed)
         return false;
-    if (b->cap - b->end >= n)
-        return true;
     size_t used = buf_len(b);
     if (b->start > 0 && b->cap - used >= n && b->start >= used) {
         memmove(b->data, b->data + b->start, used);
@@ -79,27 +77,9 @@ bool buf_reserve(struct buf *b, size_t n)
     return data != NULL;
 }
 
-void buf_add(struct buf *b, const void *p, size_t n)
-{
-    if (n == 0 || !buf_reserve(b, n))
-        return;
-    memcpy(b->data + b->end, p, n);
-    b->end += n;
-}
-
-void buf_add_span(struct buf *b, struct span s)
-{
-    buf_add(b, s.ptr, s.len);
-}
-
 void buf_add_str(struct buf *b, const char *s)
 {
     buf_add(b, s, strlen(s));
-}
-
-void buf_add_byte(struct buf *b, unsigned char c)
-{
-    buf_add(b, &c, 1);
 }
 
 void buf_printf(struct buf *b, const char *fmt, ...)

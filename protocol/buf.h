@@ -26,12 +26,34 @@ void buf_free(struct buf *b);
 /* Forgets the contents and the failure, keeps the memory. */
 void buf_reset(struct buf *b);
 
+/* What buf_reserve() does where the room must be made. */
+bool buf_make_room(struct buf *b, size_t n);
+
 /* Makes room for `n` more bytes behind the end; false (and failed) when memory is out. The room is at
  * data + end; add what was written there to `end`. */
-bool buf_reserve(struct buf *b, size_t n);
+static inline bool buf_reserve(struct buf *b, size_t n)
+{
+    return (!b->failed && b->cap - b->end >= n) || buf_make_room(b, n);
+}
 
-void buf_add(struct buf *b, const void *p, size_t n);
-void buf_add_span(struct buf *b, struct span s);
+static inline void buf_add(struct buf *b, const void *p, size_t n)
+{
+    if (n == 0 || !buf_reserve(b, n))
+        return;
+    memcpy(b->data + b->end, p, n);
+    b->end += n;
+}
+
+static inline void buf_add_span(struct buf *b, struct span s)
+{
+    buf_add(b, s.ptr, s.len);
+}
+
+static inline void buf_add_byte(struct buf *b, unsigned char c)
+{
+    buf_add(b, &c, 1);
+}
+
 void buf_add_str(struct buf *b, const char *s);
 void buf_add_byte(struct buf *b, unsigned char c);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
