@@ -337,7 +337,7 @@ void walk_group(struct plan *p, struct scope *s, const struct order_item *item, 
                    "group by the new columns");
         return;
     }
-    if (is_label(s, e) && is_rule_column(p->rules, e->name.text) && is_ambiguous(p, s, e))
+    if (is_label(s, e) && rules_have_column(p->rules, e->name.text) && is_ambiguous(p, s, e))
         return; /* the server takes the select item then, whatever it has become */
     if (group_by_alias(p, s, e, item->expr->range))
         return;

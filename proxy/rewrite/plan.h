@@ -236,9 +236,6 @@ const struct source *joined_owner(const struct scope *s, struct span name);
 /* Whether the application calls columns of several tables of the scope by this unqualified name. */
 bool is_ambiguous(struct plan *p, const struct scope *scope, const struct expr *e);
 
-/* Whether any migration has a column of that name (a cheap first question). */
-bool is_rule_column(const struct rules *rules, struct span name);
-
 /* ---- read_flip.c ---- */
 
 /* Walks a query: flips what it reads. Returns the scope of its leftmost SELECT, NULL where there is none.

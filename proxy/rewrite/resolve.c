@@ -2,14 +2,6 @@
  * name or alias, an unqualified one by which table has the column. */
 #include "proxy/rewrite/plan.h"
 
-bool is_rule_column(const struct rules *rules, struct span name)
-{
-    for (size_t i = 0; i < rules->count; i++)
-        if (rule_has_column(&rules->rules[i], name))
-            return true;
-    return false;
-}
-
 static bool same_table_name(const struct plan *p, struct span a, struct span b)
 {
     return p->rules->fold_table_names ? span_ieq(a, b) : span_eq(a, b);
@@ -304,12 +296,13 @@ static struct candidates candidates_in(struct plan *p, const struct scope *scope
     struct candidates c = {0};
     for (const struct source *s = first_visible(scope); s; s = s->next) {
         struct column_ref ref;
-        enum knowledge k = source_has(p, s, name);
+        bool migrated = source_column(s, name, &ref);
+        enum knowledge k = migrated ? HAS : source_has(p, s, name);
         if (k == HAS && is_hidden(scope, s, name))
             continue;
         c.certain += k == HAS;
         c.unsure += k == MAY_HAVE;
-        if (k != HAS || !source_column(s, name, &ref))
+        if (!migrated)
             continue;
         c.migrated++;
         c.flipped += is_flipped(&ref);
@@ -386,7 +379,7 @@ static void keep_outer(struct plan *p, const struct scope *scope, const struct e
 
 void qualify_shared(struct plan *p, const struct scope *scope, const struct expr *e)
 {
-    bool is_candidate = is_rule_column(p->rules, e->name.text);
+    bool is_candidate = rules_have_column(p->rules, e->name.text);
     for (const struct scope *outer = scope; outer; outer = outer->outer)
         is_candidate = is_candidate || outer->joined;
     if (name_given(&e->table) || !is_candidate)
@@ -396,7 +389,7 @@ void qualify_shared(struct plan *p, const struct scope *scope, const struct expr
         const struct source *owner = joined_owner(scope, e->name.text);
         if (owner && candidates_in(p, scope, e->name.text, &ref).certain > 1)
             return; /* two joins compare it: ambiguous */
-        if (!owner && is_rule_column(p->rules, e->name.text))
+        if (!owner && rules_have_column(p->rules, e->name.text))
             owner = earlier_owner(p, scope, e->name.text);
         struct builder b = {.arena = p->arena};
         if (owner && owner->qualifier.len) {
@@ -459,7 +452,7 @@ static bool resolve_unqualified(struct plan *p, const struct scope *scope, const
 
 bool resolve_column(struct plan *p, const struct scope *scope, const struct expr *e, struct column_ref *out)
 {
-    if (!is_rule_column(p->rules, e->name.text))
+    if (!rules_have_column(p->rules, e->name.text))
         return false;
     return name_given(&e->table) ? resolve_qualified(p, scope, e, out)
                                  : resolve_unqualified(p, scope, e, out);

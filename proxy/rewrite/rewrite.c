@@ -73,7 +73,7 @@ static void *grown(struct arena *arena, void *items, size_t count, size_t size, 
 {
     if (count < *cap)
         return items;
-    size_t more = *cap ? *cap * 2 : 4;
+    size_t more = *cap ? *cap * 2 : 1; /* one is what most texts have */
     void *larger = arena_alloc(arena, more * size);
     if (arena_failed(arena))
         return NULL;
@@ -114,15 +114,15 @@ static void note_temporary(struct run *run, const struct stmt *s)
 }
 
 /* `p` and its statement: which results the text's statements have is certain until one has several. */
-static void add_shown(struct run *run, struct rewrite_shown shown)
+static void add_shown(struct run *run, const struct rewrite_shown *shown)
 {
     struct rewrite_shown *items =
         grown(run->plan.arena, run->shown, run->shown_count, sizeof *items, &run->shown_cap);
     if (!items || run->plan.unseen || run->shown_count == SHOWN_MAX)
         return;
-    shown.result = (uint32_t)run->plan.part;
     run->shown = items;
-    items[run->shown_count++] = shown;
+    items[run->shown_count] = *shown;
+    items[run->shown_count++].result = (uint32_t)run->plan.part;
 }
 
 /* What EXECUTE runs changes what it would change by itself. */
@@ -135,7 +135,7 @@ static void note_run(struct run *run, const struct rewrite_result *runs)
         if (!add_temporary(run, runs->temporary[i]))
             return;
     for (size_t i = 0; i < runs->shown_count; i++)
-        add_shown(run, runs->shown[i]);
+        add_shown(run, &runs->shown[i]);
 }
 
 static void note_facts(struct run *run, const struct stmt *s)
@@ -273,14 +273,14 @@ static void note_touches(struct run *run, struct rewrite_part *part)
 static void note_shown(struct run *run)
 {
     struct plan *p = &run->plan;
-    struct rewrite_shown *shown = arena_alloc(p->arena, (p->shown_count + 1) * sizeof *shown);
     size_t n = p->shown_count;
+    const struct rewrite_shown **in_order = arena_alloc(p->arena, (n + 1) * sizeof(void *));
     if (arena_failed(p->arena))
         return;
     for (const struct shown_node *node = p->shown; node; node = node->next)
-        shown[--n] = node->shown;
+        in_order[--n] = &node->shown;
     for (size_t i = 0; i < p->shown_count; i++)
-        add_shown(run, shown[i]);
+        add_shown(run, in_order[i]);
 }
 
 /* A statement that passes as it came, if it passes: what it prepares or executes does too. */
@@ -470,9 +470,11 @@ static void refuse_all(struct run *run, const char *reason, const char *hint)
 /* Whether every marker of the original is in the map: what is not known to be right is not sent. */
 static bool map_is_whole(struct arena *arena, const struct rewrite_result *out)
 {
+    if (!out->param_map)
+        return true;
     bool *seen = arena_alloc(arena, out->param_count + 1);
     uint32_t found = 0;
-    if (!out->param_map || arena_failed(arena))
+    if (arena_failed(arena))
         return true;
     for (uint32_t k = 0; k < out->out_param_count; k++) {
         found += !seen[MAP_INDEX(out->param_map[k])];
@@ -527,18 +529,18 @@ static void apply(struct run *run)
 static void run_text(struct arena *arena, const struct rewrite_session *s, struct span text,
                      const struct rewrite_temporary *noted, size_t noted_count, struct rewrite_result *out)
 {
-    struct run run = {.out = out};
+    struct run run = {
+        .plan = {.arena = arena,
+                 .session = s,
+                 .rules = s->rules,
+                 .text = text,
+                 .database = s->database,
+                 .noted = noted,
+                 .noted_count = noted_count},
+        .out = out,
+    };
     size_t off = 0;
     *out = (struct rewrite_result){0};
-    run.plan = (struct plan){
-        .arena = arena,
-        .session = s,
-        .rules = s->rules,
-        .text = text,
-        .database = s->database,
-        .noted = noted,
-        .noted_count = noted_count,
-    };
     edits_init(&run.plan.edits, arena);
     if (text.len >= UINT32_MAX) {
         refuse_all(&run, "the statement is too large to be rewritten", "split it");

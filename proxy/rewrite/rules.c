@@ -113,6 +113,16 @@ bool rule_has_column(const struct rule *r, struct span name)
     return false;
 }
 
+bool rules_have_column(const struct rules *r, struct span name)
+{
+    if (!(r->column_bloom & scan_bloom(name)))
+        return false;
+    for (size_t i = 0; i < r->count; i++)
+        if (rule_has_column(&r->rules[i], name))
+            return true;
+    return false;
+}
+
 static bool may_show(const struct rules *r, const struct catalog_table *view, const struct rule *rule)
 {
     return rule->phase != PHASE_DONE && catalog_view_may_show(r->catalog, view, rule->db, rule->table);
@@ -146,6 +156,18 @@ static void add_name(struct arena *arena, struct rules *r, struct span *names, s
             return;
     names[r->names.count++] = name;
     r->names.bloom |= scan_bloom(name);
+}
+
+static uint64_t column_bloom(const struct rule *rules, size_t count)
+{
+    uint64_t bloom = 0;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < rules[i].old_count; k++)
+            bloom |= scan_bloom(rules[i].old_columns[k].name);
+        for (size_t k = 0; k < rules[i].new_count; k++)
+            bloom |= scan_bloom(rules[i].new_columns[k].name);
+    }
+    return bloom;
 }
 
 /* What any statement could be rewritten or refused for: the tables of migrations that are not done, and the
@@ -188,6 +210,7 @@ struct rules *rules_build(const struct rule_input *inputs, size_t count, const s
     store->rules = (struct rules){.rules = rules,
                                   .count = count,
                                   .catalog = catalog,
+                                  .column_bloom = ok ? column_bloom(rules, count) : 0,
                                   .fold_table_names = fold_table_names,
                                   .mariadb = mariadb,
                                   .server_version = server_version};

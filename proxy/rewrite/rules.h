@@ -80,6 +80,7 @@ struct rules {
     size_t count;
     const struct catalog *catalog; /* NULL: none */
     struct scan_names names;       /* the migrated tables' names, lower case */
+    uint64_t column_bloom;         /* scan_bloom() over the names of all columns of migrations */
     bool fold_table_names;         /* lower_case_table_names != 0 */
     bool mariadb;
     uint32_t server_version; /* 101119 */
@@ -117,5 +118,8 @@ bool expression_check(struct span text, const char *const *columns, size_t colum
 
 /* Whether the migration has a column of that name, old or new. */
 bool rule_has_column(const struct rule *r, struct span name);
+
+/* Whether any migration has; most names cost a look at one word. */
+bool rules_have_column(const struct rules *r, struct span name);
 
 #endif
