@@ -130,11 +130,19 @@ static void prepare_packet(struct session *s, struct span payload)
     }
 }
 
-/* An error stays in s->own_error, and answers the client's command in the end. */
+/* An error stays in s->own_error, and answers the client's command in the end. Where the server has as many
+ * statements as it takes, the old one makes room: it was one of them. */
 static void prepare_done(struct session *s, bool ok)
 {
     struct renewal *r = s->renewal;
     r->prepared = ok;
+    if (!ok && s->tracker.error == ERROR_MOST_PREPARED && !r->st->name.ptr && !r->st->lost) {
+        statement_close_backend(s, r->st->backend_id);
+        r->st->lost = true;
+        r->step--;
+        next_step(s);
+        return;
+    }
     if (!ok && (r->modes || r->database)) { /* own commands to come would forget the error */
         struct buf keep = s->own_error;
         s->own_error = BUF_INIT;

@@ -11,6 +11,8 @@
 #define STATEMENT_LAST 0xffffffffu /* MariaDB: the statement prepared last */
 #define STATEMENT_NONE 0           /* no statement has this id */
 
+#define ERROR_MOST_PREPARED 1461 /* by max_prepared_stmt_count */
+
 /* A counter that an execution adds to. */
 struct statement_count {
     atomic_ullong *counter;

@@ -18,9 +18,8 @@
 
 #include "proxy/sql/lexer.h"
 
-#define ERROR_PARSE         1064
-#define ERROR_MOST_PREPARED 1461
-#define REST_ASKED_MOST     16
+#define ERROR_PARSE     1064
+#define REST_ASKED_MOST 16
 
 /* Whether running the text would have met the error too: what is wrong with the SQL and what it names, or the
  * end that somebody put to it (KILL QUERY). Others are about preparing. */

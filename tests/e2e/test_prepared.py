@@ -256,3 +256,22 @@ def test_what_was_prepared_last_is_not_what_was_refused(clients):
             assert error[1:3] == (1243).to_bytes(2, "little") and error.endswith(b"given to mysqld_stmt_" + name)
         assert ping[0] == 0
     assert direct.query(f"SELECT COUNT(*) FROM {behind.database}.orders WHERE user_id = 99") == [("0",)]
+
+
+def test_as_many_statements_as_the_server_takes(clients):
+    """Preparing a statement anew needs no more room than it has."""
+    behind, _, proxied = clients
+    behind.walk("verify")
+    proxied.prepare("read", "SELECT fullname FROM users WHERE id = ?")
+    expected = proxied.execute("read", 1)
+    count, = behind.server.query("SHOW GLOBAL STATUS LIKE 'Prepared_stmt_count'")
+    try:
+        behind.server.query(f"SET GLOBAL max_prepared_stmt_count = {count[1]}")
+        for flip in ("cutover", "rollback"):
+            behind.each(flip)
+            assert proxied.execute("read", 1) == expected
+        with pytest.raises(ClientError) as error:
+            proxied.prepare("another", "SELECT 1")
+        assert error.value.number == 1461
+    finally:
+        behind.server.query("SET GLOBAL max_prepared_stmt_count = DEFAULT")
