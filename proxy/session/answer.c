@@ -188,41 +188,76 @@ static void note(struct session *s, struct span packet)
     }
 }
 
-size_t answer_from_backend(struct session *s, char *bytes, size_t len)
+/* Whether the client gets the answer under way as the backend gives it, but for its definitions and its end.
+ */
+static bool answer_as_is(const struct session *s)
 {
-    size_t used;
-    bool at_header = s->tracker.left == 0;
-    enum track_event ev = tracker_feed(&s->tracker, bytes, len, &used);
-    struct span packet = {bytes, used};
+    return !s->renumber && !s->preparing && (!s->executing || buf_len(&s->executing->untold) == 0);
+}
+
+/* Passes what comes before a packet that something hangs on. Returns its length; *ev and *used are of what is
+ * behind it. */
+static size_t pass_as_is(struct session *s, const char *bytes, size_t len, enum track_event *ev, size_t *used)
+{
+    size_t off = 0;
+    *ev = TRACK_MORE;
+    for (*used = 0; off < len; off += *used) {
+        *ev = tracker_feed(&s->tracker, bytes + off, len - off, used);
+        if (*ev == TRACK_PACKET && s->tracker.kind == KIND_EOF)
+            facts_status(s, s->tracker.status);
+        else if (*ev != TRACK_PASS && !(*ev == TRACK_PACKET && s->tracker.kind == KIND_COLUMNS))
+            break;
+    }
+    if (off > 0)
+        channel_send(&s->client, bytes, off);
+    if (off == len)
+        *ev = TRACK_MORE;
+    return off;
+}
+
+static size_t handle_event(struct session *s, enum track_event ev, struct span packet, bool at_header)
+{
     switch (ev) {
     case TRACK_MORE:
         return 0;
     case TRACK_PASS:
         if (s->renumber && at_header) /* the tracker is in whole mode: there is one header */
-            bytes[3] = (char)((unsigned char)bytes[3] + s->renumber);
+            ((char *)packet.ptr)[3] = (char)((unsigned char)packet.ptr[3] + s->renumber);
         if (s->preparing)
             prepare_answer(s, ev, packet);
         else
-            channel_send(&s->client, bytes, used);
-        return used;
+            channel_send(&s->client, packet.ptr, packet.len);
+        return packet.len;
     case TRACK_PACKET:
         note(s, packet);
         pass_packet(s, packet);
-        return used;
+        return packet.len;
     case TRACK_END:
         note(s, packet);
         if (s->tracker.kind == KIND_ERR && s->tracker.error == ERROR_REPREPARE && execute_again(s))
-            return used;
+            return packet.len;
         if (hold(s, packet))
-            return used;
+            return packet.len;
         pass_packet(s, packet);
         answer_ended(s, s->tracker.kind != KIND_ERR);
-        return used;
+        return packet.len;
     case TRACK_BROKEN:
         break;
     }
     session_fail(s, "the backend's answer is not understood");
     return 0;
+}
+
+size_t answer_from_backend(struct session *s, char *bytes, size_t len)
+{
+    size_t passed = 0, used;
+    enum track_event ev;
+    bool at_header = s->tracker.left == 0;
+    if (answer_as_is(s))
+        passed = pass_as_is(s, bytes, len, &ev, &used);
+    else
+        ev = tracker_feed(&s->tracker, bytes, len, &used);
+    return passed + handle_event(s, ev, (struct span){bytes + passed, used}, at_header);
 }
 
 /* Nothing was asked: the server says why it will close (a time-out, a KILL, its shutdown). */

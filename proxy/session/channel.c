@@ -222,15 +222,9 @@ static bool flush_sealed(struct channel *c)
     return good && sent >= 0;
 }
 
-/* Each callback flushes both sides twice, and mostly finds something once. */
-static bool nothing_to_flush(const struct channel *c)
-{
-    return c->direct.len == 0 && c->out.cap == 0 && !buf_failed(&c->out) && !c->writing && !c->tls && !c->zip;
-}
-
 void channel_flush(struct channel *c)
 {
-    if (nothing_to_flush(c))
+    if (channel_rests(c))
         return;
     if (c->fd < 0 || c->broken || c->session->state == STATE_CONNECT) {
         c->direct.len = 0;

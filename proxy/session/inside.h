@@ -271,6 +271,12 @@ void channel_flush(struct channel *c);
 /* Whether something still has to be written. */
 bool channel_waits(const struct channel *c);
 
+/* Whether there is nothing to flush, and no memory that waits for it. */
+static inline bool channel_rests(const struct channel *c)
+{
+    return c->direct.len == 0 && c->out.cap == 0 && !c->out.failed && !c->writing && !c->tls && !c->zip;
+}
+
 /* From here on the bytes are compressed, those that wait in `in` too. false: out of memory. */
 bool channel_compress(struct channel *c, enum zip_algorithm algorithm, unsigned level);
 

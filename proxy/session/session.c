@@ -235,9 +235,16 @@ static void trim_later(struct shared *shared)
         event_add(shared->trim, &(struct timeval){TRIM_S, 0});
 }
 
-void session_leave(struct session *s)
+/* How most callbacks leave a session: nothing waits on either side, and both are read. */
+static bool is_settled(const struct session *s)
 {
-    struct shared *shared = s->shared;
+    const struct channel *c = &s->client, *b = &s->backend;
+    return (s->state == STATE_READY || s->state == STATE_COMMAND) && c->reading && b->reading && !c->eof &&
+           !b->eof && c->in.cap == 0 && b->in.cap == 0 && channel_rests(c) && channel_rests(b);
+}
+
+static void settle(struct session *s)
+{
     channel_flush(&s->backend);
     channel_flush(&s->client);
     free_empty(&s->client.in);
@@ -248,6 +255,13 @@ void session_leave(struct session *s)
         session_end(s, "closed");
     if (s->state != STATE_ENDED)
         channels_interest(s);
+}
+
+void session_leave(struct session *s)
+{
+    struct shared *shared = s->shared;
+    if (!is_settled(s))
+        settle(s);
     sessions_reap(shared);
     if (large_is_kept())
         trim_later(shared);
