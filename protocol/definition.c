@@ -16,9 +16,10 @@ struct type_class {
     uint8_t text, binary;
 };
 
+enum { OTHER, INTEGER, FLOATING, DATETIME, CHARACTERS, SHORT, LONG };
+
 static struct type_class class_of(uint8_t type)
 {
-    enum { OTHER, INTEGER, FLOATING, DATETIME, CHARACTERS, SHORT, LONG };
     static const struct type_class classes[256] = {
         [1] = {INTEGER, OTHER},           /* TINY */
         [2] = {INTEGER, SHORT},           /* SHORT */
@@ -98,6 +99,59 @@ static bool loses_keys(const struct said *is, const struct definition *d)
     return d->keys != KEYS_STAY && !(get_u16(fixed_of(is) + 7) & DEFINITION_KEY_FLAGS);
 }
 
+/* What became of a derived table, by the definition of a value from it. */
+enum merging { MERGED, APART, NOT_SHOWN };
+
+/* On MySQL expressions and columns of a temporary table have the same names. They differ where a text is said
+ * to have a number of decimals, and a number to be binary. */
+static enum merging merging_by_type(const struct said *is)
+{
+    enum { DECIMALS_NOT_FIXED = 31, TYPE_DECIMAL = 246, BINARY_FLAG = 0x80 };
+    uint8_t type = fixed_of(is)[6];
+    if (is->db.len > 0) /* no expression, but another column */
+        return NOT_SHOWN;
+    if (same_values(type, TYPE_STRING, false) || type == TYPE_JSON)
+        return fixed_of(is)[9] == DECIMALS_NOT_FIXED ? MERGED : APART;
+    if (type == TYPE_DECIMAL || class_of(type).text == INTEGER || class_of(type).text == FLOATING)
+        return get_u16(fixed_of(is) + 7) & BINARY_FLAG ? MERGED : APART;
+    return NOT_SHOWN;
+}
+
+/* On MariaDB a merged derived table is its columns' original one. */
+static enum merging merging_of(const struct said *is, const struct definition *d)
+{
+    if (d->way == WAY_DERIVED_MYSQL)
+        return merging_by_type(is);
+    return span_eq(is->org_table, is->table) ? MERGED : APART;
+}
+
+/* What the old column would be called, if that can be told. The rows of a statement that are kept in a
+ * temporary table once more have other names. */
+static bool name_derived(const struct said *is, const struct definition_context *c, struct definition *d)
+{
+    enum merging merging = merging_of(is, d);
+    bool mysql = d->way == WAY_DERIVED_MYSQL;
+    if (c->planned && (c->cursor || (merging != MERGED && d->keys != KEYS_STAY)))
+        return false;
+    if (merging == NOT_SHOWN && is->db.len > 0)
+        d->org_table = is->org_table;
+    else if (merging == NOT_SHOWN && !span_eq(d->alias, d->org_table))
+        return false;
+    if (merging == MERGED)
+        d->org_table = mysql ? d->alias : is->table;
+    else
+        d->facts.flags &= (uint16_t)~DEFINITION_KEY_FLAGS;
+    if (merging == APART && !mysql)
+        d->db = SPAN("");
+    if (merging == MERGED && d->facts.type == TYPE_JSON) { /* an expression that is the column */
+        d->facts.text = true;
+        d->facts.length = UINT32_MAX / 4;
+    }
+    d->keys = KEYS_STAY;
+    d->org_name = is->org_name;
+    return true;
+}
+
 /* The fixed fields: theirs, changed as far as may be. */
 static void add_fixed(struct buf *out, const struct said *said, const struct definition *d,
                       const struct definition_context *c, bool retype)
@@ -108,7 +162,7 @@ static void add_fixed(struct buf *out, const struct said *said, const struct def
     bool keys = !c->cursor && !(c->planned && loses_keys(said, d));
     uint32_t given = keys ? f->flags : f->flags & ~DEFINITION_KEY_FLAGS;
     unsigned width = charset < c->widths.count ? c->widths.of[charset] : 0;
-    if (retype && f->type == TYPE_JSON)
+    if (retype && f->type == TYPE_JSON && !f->text)
         charset = NO_CHARSET;
     if (retype && !f->text)
         length = f->length;
@@ -123,11 +177,13 @@ static void add_fixed(struct buf *out, const struct said *said, const struct def
     buf_add(out, is + 10, 2);
 }
 
-bool definition_describe(struct span packet, const struct definition *d, const struct definition_context *c,
-                         struct buf *out)
+bool definition_describe(struct span packet, const struct definition *what,
+                         const struct definition_context *c, struct buf *out)
 {
     struct said is;
-    if (!parse(packet, c->extended, &is) || !span_eq(is.label, d->label))
+    struct definition derived = *what, *d = &derived;
+    if (!parse(packet, c->extended, &is) || !span_eq(is.label, d->label) ||
+        (d->way != WAY_PLAIN && !name_derived(&is, c, d)))
         return false;
 
     bool retype = is_alike(&is, d, c->binary);

@@ -31,13 +31,23 @@ enum definition_keys {
     KEYS_UNSURE, /* some may, and nothing shows it */
 };
 
+/* How a column comes into the result: a derived table that the server merges leaves it what it was, one that
+ * it keeps apart makes it a temporary table's. */
+enum definition_way {
+    WAY_PLAIN,
+    WAY_DERIVED_MARIADB,
+    WAY_DERIVED_MYSQL,
+};
+
 /* What a definition is to say. */
 struct definition {
     struct span label; /* ASCII. A definition of another name is none of this column's */
     struct span db, table, org_table, org_name;
+    struct span alias; /* of org_table within the derived table */
     struct column_facts facts;
     bool origin_only; /* facts are not needed: length, type and flags stay */
     enum definition_keys keys;
+    enum definition_way way;
 };
 
 /* Bytes that a character takes at most, by a collation's number; 0: not known. */

@@ -4,9 +4,9 @@
  * to say.
  *
  * Only what the server would certainly say is noted: plain columns of tables of the statement's own select
- * list, or of RETURNING; not what comes through a derived table or a set operation. A plan that goes through
- * a temporary table loses the keys of its columns, and only the server knows whether it does: noted is
- * whether the statement could have such a plan, and whether the answer shows it. */
+ * list, or of RETURNING, also through one derived table or CTE; not through a set operation. A plan that goes
+ * through a temporary table loses the keys of its columns, and only the server knows whether it does: noted
+ * is whether the statement could have such a plan, and whether the answer shows it. */
 #include "proxy/rewrite/expression.h"
 #include "proxy/rewrite/plan.h"
 
@@ -56,23 +56,28 @@ static bool buffers(const struct plan *p, const struct select *select)
     return false;
 }
 
-/* Whether the server may join the one table of the statement with those of subqueries. */
-static bool may_join(const struct select *select)
+/* Whether the rows may be those of several tables, also of those of subqueries, and of a derived table that
+ * is merged. MySQL sorts by an expression of a derived table otherwise than by one of its own. */
+static bool may_join(const struct plan *p, const struct scope *s)
 {
-    const struct table_ref *from = select->from;
-    bool one_table = from && !from->next && from->kind == TABLE_NAMED;
-    return !one_table || (select->where && select->where->has_query);
+    const struct source *only = s->first;
+    if (!only || only->next || (s->select->where && s->select->where->has_query))
+        return true;
+    if (only->kind == SOURCE_TABLE)
+        return false;
+    return !p->rules->mariadb || !only->shape || !only->shape->select || may_join(p, only->shape);
 }
 
 /* Whether the plan may go through a temporary table, and whether one can tell that it does. */
-static enum definition_keys keys_of(const struct plan *p, const struct select *select,
+static enum definition_keys keys_of(const struct plan *p, const struct scope *s,
                                     const struct order_item *order)
 {
+    const struct select *select = s->select;
     if (!select) /* RETURNING */
         return KEYS_STAY;
     if (select->distinct || select->group)
         return p->rules->mariadb ? KEYS_UNSURE : KEYS_SHOWN;
-    bool may = buffers(p, select) || uses_windows(select, order) || (order && may_join(select)) ||
+    bool may = buffers(p, select) || uses_windows(select, order) || (order && may_join(p, s)) ||
                !is_plain_order(order);
     return may ? KEYS_SHOWN : KEYS_STAY;
 }
@@ -92,26 +97,39 @@ static struct span alias_told(struct span alias)
     return alias;
 }
 
-static void note(struct plan *p, const struct source *source, struct span column, struct span label,
-                 uint32_t position, enum definition_keys keys, bool nullable)
+/* A column of the answer. */
+struct told {
+    struct span label;
+    uint32_t position;
+    enum definition_keys keys;
+    bool nullable;
+};
+
+/* `derived`: what the column comes through; NULL: nothing. */
+static void note(struct plan *p, const struct source *source, struct span column,
+                 const struct source *derived, struct told told)
 {
     const struct catalog_column *c = catalog_column_of(source->table, column);
     if (p->shown_count == COLUMNS_MAX || !c || !(c->facts.known || source->reshaped) ||
-        !names_are_told(source, label))
+        !names_are_told(source, told.label))
         return;
     struct shown_node *node = arena_new_of(p->arena, struct shown_node);
     node->shown = (struct rewrite_shown){
-        .position = position,
-        .is = {.label = label,
+        .position = told.position,
+        .is = {.label = told.label,
                .db = source->table->db,
-               .table = source->name,
+               .table = derived ? derived->name : source->name,
                .org_table = source->table->name,
                .org_name = c->name,
+               .alias = source->name,
                .facts = c->facts,
                .origin_only = !c->facts.known,
-               .keys = keys},
+               .keys = told.keys,
+               .way = !derived            ? WAY_PLAIN
+                      : p->rules->mariadb ? WAY_DERIVED_MARIADB
+                                          : WAY_DERIVED_MYSQL},
     };
-    if (nullable || source->nullable)
+    if (told.nullable || source->nullable || (derived && derived->nullable))
         node->shown.is.facts.flags &= (uint16_t)~DEFINITION_NOT_NULL;
     node->next = p->shown;
     p->shown = node;
@@ -125,11 +143,12 @@ static bool is_replaced(const struct source *source, struct span column)
     return source->reshaped || (source_column(source, column, &ref) && !ref.is_new && rule_flips(ref.rule));
 }
 
-/* Whether the scope has a table some of whose columns have become something else. */
-static bool replaces(const struct scope *s)
+/* Whether the scope has a table, or a derived one over such a table, some of whose columns have become
+ * something else. */
+static bool replaces(const struct scope *s, bool below)
 {
     for (const struct source *source = s->first; source; source = source->next) {
-        if (source->reshaped)
+        if (source->reshaped || (below && source->shape && replaces(source->shape, false)))
             return true;
         for (uint32_t i = 0; i < source->rule_count; i++)
             if (rule_flips(source->rules[i]))
@@ -157,36 +176,126 @@ static const struct source *source_meant(struct plan *p, const struct scope *s, 
     return found && found->reshaped ? found : NULL;
 }
 
+/* Whether a derived table's rows are those of its tables: what else a query does to them has not been tried.
+ * MySQL sorts by an ORDER BY without LIMIT outside. */
+static bool is_plain_select(const struct plan *p, const struct source *derived)
+{
+    const struct query *q = derived->query;
+    const struct select *select = derived->shape ? derived->shape->select : NULL;
+    bool alone =
+        select && q && q->body->kind == BODY_SELECT && q->body->select == select && !derived->columns;
+    if (!alone || derived->shape->joins_by_name || select->distinct || select->group || select->having)
+        return false;
+    for (const struct select_item *item = select->items; item; item = item->next)
+        if (item->expr->has_query)
+            return false;
+    return (!q->order || q->limit) && !buffers(p, select) && !has_one_group(select) &&
+           !uses_windows(select, q->order);
+}
+
+/* The table whose column, which has become something else, a derived table shows under that name; else NULL.
+ */
+static const struct source *source_below(struct plan *p, const struct source *derived, struct span name,
+                                         struct span *column)
+{
+    const struct source *found = NULL;
+    unsigned count = 0;
+    if (!is_plain_select(p, derived))
+        return NULL;
+    for (const struct select_item *item = derived->shape->select->items; item; item = item->next) {
+        const struct expr *e = bare(item->expr);
+        struct shown_column *shown;
+        uint32_t n = 0;
+        if (item->expr->kind != EXPR_STAR) {
+            if (!span_ieq(item_label(item), name))
+                continue;
+            count++;
+            found = e->kind == EXPR_COLUMN ? source_meant(p, derived->shape, e) : NULL;
+            *column = e->name.text;
+            continue;
+        }
+        if (!star_columns(p, derived->shape, item->expr, &shown, &n))
+            return NULL;
+        for (uint32_t i = 0; i < n; i++)
+            if (span_ieq(shown[i].name, name)) {
+                count++;
+                found = shown[i].source;
+                *column = shown[i].name;
+            }
+    }
+    bool is_old =
+        count == 1 && found && found->kind == SOURCE_TABLE && !found->reshaped && is_replaced(found, *column);
+    return is_old && !span_ieq(found->name, derived->name) && !span_ieq(found->table->name, derived->name)
+               ? found
+               : NULL;
+}
+
+/* The derived table that a reference means; NULL: none, or it is not certain. */
+static const struct source *derived_meant(struct plan *p, const struct scope *s, const struct expr *e)
+{
+    const struct source *found = NULL;
+    if (s->joins_by_name)
+        return NULL;
+    if (name_given(&e->table))
+        found = source_named(p, s, &e->db, &e->table);
+    for (const struct source *o = name_given(&e->table) ? NULL : s->first; o; o = o->next) {
+        enum knowledge k = source_has(p, o, e->name.text);
+        if (k == MAY_HAVE || (k == HAS && found))
+            return NULL;
+        found = k == HAS ? o : found;
+    }
+    return found && found->kind == SOURCE_QUERY ? found : NULL;
+}
+
+static void note_derived(struct plan *p, const struct source *derived, struct span name, struct told told)
+{
+    struct span column;
+    const struct source *source = told.nullable ? NULL : source_below(p, derived, name, &column);
+    if (source && is_ascii(derived->name))
+        note(p, source, column, derived, told);
+}
+
+static void note_item(struct plan *p, const struct scope *s, const struct select_item *item, struct told told)
+{
+    const struct expr *e = bare(item->expr);
+    if (e->kind != EXPR_COLUMN)
+        return;
+    const struct source *source = source_meant(p, s, e);
+    told.label = name_given(&item->alias) ? alias_told(item->alias.text) : e->name.text;
+    if (source)
+        note(p, source, e->name.text, NULL, told);
+    else if ((source = derived_meant(p, s, e)))
+        note_derived(p, source, e->name.text, told);
+}
+
 void note_origins(struct plan *p, const struct scope *s, const struct select_item *items,
                   const struct order_item *order)
 {
     const struct select *select = s->select;
-    if (!replaces(s) || (select && select->rollup && !p->rules->mariadb)) /* MySQL's totals are expressions */
+    if (!replaces(s, true) ||
+        (select && select->rollup && !p->rules->mariadb)) /* MySQL's totals are expressions */
         return;
+    struct told told = {.keys = keys_of(p, s, order)};
     /* The server takes every column for one that may be NULL. */
-    bool nullable = has_one_group(select) ||
+    told.nullable = has_one_group(select) ||
                     (p->rules->mariadb && select && !select->group && uses_windows(select, order));
-    enum definition_keys keys = keys_of(p, select, order);
-    uint32_t at = 0;
     for (const struct select_item *item = items; item; item = item->next) {
-        const struct expr *e = bare(item->expr);
         struct shown_column *shown;
         uint32_t count;
-        if (item->expr->kind == EXPR_STAR) {
-            if (!star_columns_joined(p, s, item->expr, &shown, &count))
-                return;
-            for (uint32_t i = 0; i < count; i++) {
-                const struct source *source = shown[i].source;
-                if (source->kind == SOURCE_TABLE && is_replaced(source, shown[i].name))
-                    note(p, source, shown[i].name, shown[i].name, at + i, keys, nullable);
-            }
-            at += count;
+        if (item->expr->kind != EXPR_STAR) {
+            note_item(p, s, item, told);
+            told.position++;
             continue;
         }
-        const struct source *source = e->kind == EXPR_COLUMN ? source_meant(p, s, e) : NULL;
-        if (source)
-            note(p, source, e->name.text,
-                 name_given(&item->alias) ? alias_told(item->alias.text) : e->name.text, at, keys, nullable);
-        at++;
+        if (!star_columns_joined(p, s, item->expr, &shown, &count))
+            return;
+        for (uint32_t i = 0; i < count; i++, told.position++) {
+            const struct source *source = shown[i].source;
+            told.label = shown[i].name;
+            if (source->kind == SOURCE_QUERY)
+                note_derived(p, source, shown[i].name, told);
+            else if (source->kind == SOURCE_TABLE && is_replaced(source, shown[i].name))
+                note(p, source, shown[i].name, NULL, told);
+        }
     }
 }

@@ -4,11 +4,12 @@
 #include <stdlib.h>
 
 /* The texts of an item: those that point into the statement or the catalog. */
-#define TEXTS 6
+#define TEXTS 7
 
 static void texts_of(struct definition *d, struct span *texts[TEXTS])
 {
-    struct span *all[TEXTS] = {&d->label, &d->db, &d->table, &d->org_table, &d->org_name, &d->facts.extended};
+    struct span *all[TEXTS] = {&d->label,    &d->db,    &d->table,         &d->org_table,
+                               &d->org_name, &d->alias, &d->facts.extended};
     memcpy(texts, all, sizeof all);
 }
 

@@ -238,6 +238,101 @@ static void test_extended_metadata(void **state)
     }
 }
 
+/* Through a derived table: what the server made of it is told by the answer. */
+static void test_derived(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        enum definition_way way;
+        const char *db, *org_table; /* in the answer, with the table "d" and the original name "b" */
+        struct fixed is;
+        enum definition_keys keys;
+        const char *said_db, *said_org_table; /* NULL: nothing is said */
+        uint32_t flags;
+    } rows[] = {
+        {"MariaDB, merged",
+         WAY_DERIVED_MARIADB,
+         "",
+         "d",
+         {63, 9, DECIMAL, BINARY, 2},
+         KEYS_STAY,
+         "db",
+         "d",
+         5},
+        {"of a column", WAY_DERIVED_MARIADB, "db", "d", {63, 9, DECIMAL, 0, 2}, KEYS_STAY, "db", "d", 5},
+        {"apart", WAY_DERIVED_MARIADB, "", "", {63, 9, DECIMAL, 0, 2}, KEYS_STAY, "", "tab", 1},
+        {"apart, of a column",
+         WAY_DERIVED_MARIADB,
+         "",
+         "tab",
+         {63, 9, DECIMAL, 0, 2},
+         KEYS_STAY,
+         "",
+         "tab",
+         1},
+        {"merged or not, and kept",
+         WAY_DERIVED_MARIADB,
+         "",
+         "",
+         {63, 9, DECIMAL, 0, 2},
+         KEYS_UNSURE,
+         NULL,
+         "",
+         0},
+        {"MySQL, merged", WAY_DERIVED_MYSQL, "", "", {63, 9, DECIMAL, BINARY, 2}, KEYS_SHOWN, "db", "t", 5},
+        {"apart", WAY_DERIVED_MYSQL, "", "", {63, 9, DECIMAL, 0, 2}, KEYS_STAY, "db", "tab", 1},
+        {"merged or not, and kept",
+         WAY_DERIVED_MYSQL,
+         "",
+         "",
+         {63, 9, DECIMAL, 0, 2},
+         KEYS_SHOWN,
+         NULL,
+         "",
+         0},
+        {"of a column", WAY_DERIVED_MYSQL, "db", "t", {63, 9, DECIMAL, 0, 2}, KEYS_STAY, "db", "t", 1},
+        {"a date tells nothing",
+         WAY_DERIVED_MYSQL,
+         "",
+         "",
+         {63, 9, DATETIME, BINARY, 2},
+         KEYS_STAY,
+         NULL,
+         "",
+         0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct buf is = BUF_INIT, said = BUF_INIT, expected = BUF_INIT;
+        struct definition d = {
+            .label = SPAN("a"),
+            .db = SPAN("db"),
+            .table = SPAN("d"),
+            .org_table = SPAN("tab"),
+            .org_name = SPAN("old"),
+            .alias = SPAN("t"),
+            .facts = FACTS(.length = 9, .type = DECIMAL, .flags = NOT_NULL | UNIQUE, .decimals = 2),
+            .keys = rows[i].keys,
+            .way = rows[i].way};
+        struct definition_context context = {.planned = true, .widths = {widths, sizeof widths}};
+        add_definition(&is, (const char *const[]){"def", rows[i].db, "d", rows[i].org_table, "a", "b"}, NULL,
+                       rows[i].is);
+        bool told = definition_describe(buf_span(&is), &d, &context, &said);
+        if (rows[i].said_db)
+            add_definition(
+                &expected,
+                (const char *const[]){"def", rows[i].said_db, "d", rows[i].said_org_table, "a", "b"}, NULL,
+                (struct fixed){63, 9, DECIMAL, rows[i].flags, 2});
+        if (told != (rows[i].said_db != NULL) || !span_eq(buf_span(&said), buf_span(&expected)))
+            fail_msg("%u: %s", (unsigned)i, rows[i].name);
+        context.cursor = true;
+        assert_false(definition_describe(buf_span(&is), &d, &context, &said));
+        buf_free(&is);
+        buf_free(&said);
+        buf_free(&expected);
+    }
+}
+
 /* Another column's, and whatever is no definition: nothing is appended, whatever its lengths claim. */
 static void test_what_is_left_alone(void **state)
 {
@@ -271,6 +366,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_said),
         cmocka_unit_test(test_extended_metadata),
+        cmocka_unit_test(test_derived),
         cmocka_unit_test(test_what_is_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
