@@ -98,14 +98,19 @@ static bool add_temporary(struct run *run, struct rewrite_temporary t)
 
 static void note_temporary(struct run *run, const struct stmt *s)
 {
-    if (s->kind == STMT_ALTER_TABLE && !contains_word(span_in(run->plan.text, s->range), "rename"))
+    struct span text = span_in(run->plan.text, s->range);
+    if (s->kind == STMT_ALTER_TABLE && !contains_word(text, "rename"))
         return;
+    bool replaces = s->kind == STMT_CREATE_TABLE && contains_word(text, "replace");
     for (const struct table_name_list *t = s->tables; t; t = t->next) {
         struct rewrite_temporary item = {
             .db = name_given(&t->name.db) ? t->name.db.text : run->plan.database,
             .table = t->name.table.text,
             .created = s->kind == STMT_CREATE_TABLE,
         };
+        struct rewrite_temporary gone = {.db = item.db, .table = item.table};
+        if (replaces && !add_temporary(run, gone)) /* it is, even where the new one cannot be made */
+            return;
         if (!add_temporary(run, item))
             return;
         if (s->kind == STMT_CREATE_TABLE) /* LIKE's table is no temporary one */

@@ -4,6 +4,7 @@ commands between the client's."""
 import socket
 import threading
 
+import pymysql
 import pytest
 from harness import Client, ClientError, wait_until
 from harness.wire import MAX_PAYLOAD, Wire
@@ -92,6 +93,13 @@ def test_a_temporary_table_hides_the_migrated_one(dual):
         cursor.execute("SELECT fullname FROM users WHERE id = 1")
         assert cursor.fetchall() == (("Back Again",),)
     assert new_names(dual, 1) == ("Back", "Again")
+    if dual.server.family == "mariadb":  # OR REPLACE
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE TEMPORARY TABLE users (id INT, fullname VARCHAR(50))")
+            with pytest.raises(pymysql.OperationalError):
+                cursor.execute("CREATE OR REPLACE TEMPORARY TABLE users (id INT, id INT)")
+            cursor.execute("UPDATE users SET fullname = 'Not Replaced' WHERE id = 1")
+        assert new_names(dual, 1) == ("Not", "Replaced")
     with Client(port=dual.proxy.port, database=dual.database) as client:
         client.check("query", "CREATE TEMPORARY TABLE users (id INT)")
         client.check("reset")
