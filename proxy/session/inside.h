@@ -51,7 +51,7 @@ struct session;
 
 /* Where a session stands. What each does with bytes from either side is in the table in session.c. */
 enum state {
-    STATE_CONNECT,     /* waits for the backend's socket */
+    STATE_CONNECT,     /* waits for the backend's socket, or for room in its queue */
     STATE_GREETING,    /* waits for the backend's greeting */
     STATE_LOGIN,       /* waits for the client's handshake response */
     STATE_CLIENT_TLS,  /* shakes hands with the client */
@@ -142,6 +142,7 @@ struct session {
     struct channel client, backend;
     struct event *timer; /* of the state; NULL: none is set */
     struct backend_cursor tried;
+    unsigned queued_ms;       /* that it has waited for room in the queue of the backend's Unix socket */
     struct accepted accepted; /* who the client is */
 
     struct tls_contexts *tls;        /* a reference; of the time that it began */

@@ -23,6 +23,7 @@
      MARIADB_CLIENT_PROGRESS | MARIADB_CLIENT_BULK | MARIADB_CLIENT_EXTENDED_METADATA |                      \
      MARIADB_CLIENT_CACHE_METADATA | MARIADB_CLIENT_BULK_UNIT_RESULTS)
 
+#define QUEUE_MS_MAX          100 /* between two looks whether a full queue has room */
 #define ERROR_HANDSHAKE       1043
 #define ERROR_NO_BACKEND      2003
 #define ERROR_SECURE_REQUIRED 3159
@@ -63,6 +64,21 @@ static void tell_backend_of_client(struct session *s)
     proxy_header_build(channel_out(&s->backend), how == PROXY_SEND_V1 ? 1 : 2, &s->accepted.ends);
 }
 
+/* A Unix socket has no place for who comes when its queue is full, where TCP has a client ask again and
+ * again. So does this, less and less often. false: it has waited for long enough. */
+static bool wait_for_room(struct session *s)
+{
+    unsigned ms = s->queued_ms == 0 ? 1 : s->queued_ms < QUEUE_MS_MAX ? s->queued_ms : QUEUE_MS_MAX;
+    if (s->queued_ms >= worker_config(s->worker)->connect_timeout)
+        return false;
+    log_debug("session %llu: the backend's queue is full", (unsigned long long)s->id);
+    s->queued_ms += ms;
+    s->tried.address--; /* the next one is this again */
+    session_move(s, STATE_CONNECT);
+    session_timer(s, ms);
+    return true;
+}
+
 /* Goes on to the next address; `error`: why the one before failed. A server speaks first, so what comes of
  * connecting is seen when the socket is read; only a header that is to go before that waits until it can. */
 static void connect_next(struct session *s, int error)
@@ -73,6 +89,9 @@ static void connect_next(struct session *s, int error)
     while (backends_next(worker_backends(s->worker), &s->tried, error, &a)) {
         bool done = false;
         int fd = socket_connect(&a, config, &done, &error);
+        if (fd < 0 && error == EAGAIN && wait_for_room(s))
+            return;
+        s->queued_ms = 0;
         if (fd < 0)
             continue;
         if (!channel_open(&s->backend, fd)) {

@@ -420,6 +420,37 @@ class Silent:
         self.listener.close()
 
 
+def test_room_in_the_queue_of_a_backends_unix_socket_is_waited_for(proxy, tmp_path):
+    """connect() fails at once there, which says nothing of the server."""
+    words = b"\xff\x10\x04the server's own"
+    packet = len(words).to_bytes(3, "little") + b"\0" + words
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "full.sock"))
+        listener.listen(0)
+        one = proxy(backend=f"unix:{tmp_path / 'full.sock'}", settings={"log_level": "debug"},
+                    control={"user": None, "password": None})
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(socket.create_connection(("127.0.0.1", one.port), timeout=20))
+                       for _ in range(5)]
+            one.wait_log("the backend's queue is full")
+            for _ in clients:
+                with listener.accept()[0] as asking:
+                    asking.sendall(packet)
+            assert [client.makefile("rb").read() for client in clients] == [packet] * 5
+    assert "is down" not in one.log()
+
+
+def test_a_full_queue_is_no_backend_after_connect_timeout(server, proxy, tmp_path):
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "full.sock"))
+        listener.listen(0)
+        one = proxy(backend=f"unix:{tmp_path / 'full.sock'}, 127.0.0.1:{server.port}",
+                    settings={"connect_timeout": 300}, control={"user": None, "password": None})
+        with socket.create_connection(("127.0.0.1", one.port)), one.connect() as connection:
+            connection.ping()
+        assert "is down" in one.log()
+
+
 @pytest.mark.parametrize("greet", [None, b""])
 def test_a_backend_that_does_not_greet_is_passed_over(server, proxy, greet):
     with Silent(greet) as silent:
