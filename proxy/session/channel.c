@@ -451,10 +451,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     (void)fd, (void)what;
     struct channel *c = arg;
     struct session *s = c->session;
-    bool kept = buf_len(&c->in) > 0 && !c->zip;
-    ssize_t n = c->tls ? receive_sealed(c, kept) : receive(c, kept);
+    bool kept = buf_len(&c->in) > 0 && !c->zip, sealed = c->tls != NULL;
+    ssize_t n = sealed ? receive_sealed(c, kept) : receive(c, kept);
     if (n < 0) {
-        if (c->tls) /* TLS may have something to say itself */
+        if (sealed) /* TLS may have something to say itself, or has ended the session */
             session_leave(s);
         return;
     }

@@ -281,6 +281,19 @@ def test_rubbish_in_an_open_connection_ends_it(four, authority):
                     pass
 
 
+def test_a_failed_handshake_leaves_no_session(secure, authority):
+    """Nothing else goes on that could sweep it away, and it counted among max_connections."""
+    with behind(secure, tls(authority), settings={"max_connections": 1}) as proxy:
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", proxy.port), timeout=30) as sock:
+                assert read_packet(sock)[0] == 10
+                sock.sendall(REQUEST + b"GET / HTTP/1.1\r\n\r\n")
+                with contextlib.suppress(ConnectionError):
+                    while sock.recv(4096):
+                        pass
+            wait_until(lambda: proxy.ctl("status")["clients"] == 0, what="the session to be gone")
+
+
 # ---- what is refused ----
 
 def test_clients_in_clear_are_refused_where_tls_is_required(secure, authority):
