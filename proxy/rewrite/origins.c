@@ -210,8 +210,11 @@ static const struct source *source_below(struct plan *p, const struct source *de
             if (!span_ieq(item_label(item), name))
                 continue;
             count++;
-            found = e->kind == EXPR_COLUMN ? source_meant(p, derived->shape, e) : NULL;
-            *column = e->name.text;
+            found = NULL;
+            if (e->kind == EXPR_COLUMN) {
+                found = source_meant(p, derived->shape, e);
+                *column = e->name.text;
+            }
             continue;
         }
         if (!star_columns(p, derived->shape, item->expr, &shown, &n))

@@ -470,6 +470,7 @@ static void test_shown(void **state)
         {"SELECT a FROM t UNION SELECT a FROM t", ""},
         {"(SELECT a FROM t LIMIT 2) LIMIT 1", ""},
         {"SELECT x FROM (SELECT a FROM t) d", ""},
+        {"SELECT one FROM (SELECT 1 AS one, a FROM t) d", ""},
         {"SELECT a FROM (SELECT a + 1 AS a FROM t) d", ""},
         {"SELECT a FROM (SELECT DISTINCT a FROM t) d", ""},
         {"SELECT a FROM (SELECT a, COUNT(*) FROM t) d", ""},
