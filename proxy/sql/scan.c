@@ -85,7 +85,8 @@ static bool is_listed_folded(const struct scan_names *names, struct span inner, 
     return false;
 }
 
-/* Almost every word ends here. One with a letter beyond ASCII at an end may be any name that has one. */
+/* What almost every word is found not to be. One with a letter beyond ASCII at an end may be any name that
+ * has one. */
 static inline bool may_be_listed(const struct scan_names *names, struct span word)
 {
     unsigned char first = (unsigned char)word.ptr[0], last = (unsigned char)word.ptr[word.len - 1];
@@ -200,7 +201,8 @@ static const char *scan_word(struct scan *s, const char *p)
     struct span word = {start, (size_t)(p - start)};
     if (s->words < 2)
         leading_word(s, word);
-    test_name(s, word);
+    if (may_be_listed(s->names, word))
+        test_name(s, word);
     if (lex_is(*start, CLASS_DIGIT))
         test_behind_number(s, word);
     return p;
