@@ -401,8 +401,8 @@ static const char *punctuation(struct lexer *lx, const char *p, const char *end,
     case '\\':
         t->type = end - p >= 2 && p[1] == 'N' ? TOK_NULL : TOK_BAD;
         return t->type == TOK_NULL ? p + 2 : p + 1;
-    case '\0': /* the servers take one behind a text for its end */
-        t->type = end - p == 1 ? TOK_SPACE : TOK_BAD;
+    case '\0': /* the servers take one behind a text for its end: it is passed over */
+        t->type = end - p == 1 ? TOK_COMMENT : TOK_BAD;
         return p + 1;
     case ';': /* the servers read what follows anew: an executable comment does not go on into it */
         lx->in_executable = false;
