@@ -237,8 +237,7 @@ def normalised(text, port):
 COLUMN = re.compile(r"^(column .* \|.*\| ).*$")
 COMMAND_LINE_COLUMN = re.compile(r"^(Org_field|Database|Table|Org_table|Length|Decimals|Flags): ")
 FLIPPED = {"cutover", "flipping"}
-DESCRIBED_OTHERWISE = ["LENGTH(fullname) AS bytes FROM people", "WITH p AS (SELECT id, fullname FROM people)",
-                       "SELECT (SELECT fullname FROM people WHERE"]
+DESCRIBED_OTHERWISE = ["LENGTH(fullname) AS bytes FROM people", "SELECT (SELECT fullname FROM people WHERE"]
 
 
 def without_origins(lines):
