@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -326,6 +327,16 @@ static void stop(struct process *p)
     event_base_free(p->base);
 }
 
+/* A session has two sockets, so a shell's soft limit is soon met: as many files as the process may have. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int run(struct config *config, struct tls_contexts *tls, bool takeover)
 {
     char error[512];
@@ -333,6 +344,7 @@ static int run(struct config *config, struct tls_contexts *tls, bool takeover)
     pthread_mutex_init(&p.reload_lock, NULL);
     pthread_cond_init(&p.reload_done, NULL);
     log_set_level(config->log_level);
+    raise_file_limit();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN); /* until there is something to reload, and again when there is no more */
     mysql_server_init(0, NULL, NULL);

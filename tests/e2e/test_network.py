@@ -252,6 +252,16 @@ def test_a_handshake_response_of_any_length_takes_bounded_memory(proxy):
     one.wait_log("handshake response is too long")
 
 
+def test_the_limit_of_open_files_is_raised(proxy):
+    own = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, own[1]))  # a child's too
+    try:
+        one = proxy()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, own)
+    assert resource.prlimit(one.pid, resource.RLIMIT_NOFILE) == (own[1], own[1])
+
+
 def test_accepting_pauses_while_descriptors_are_out(proxy):
     """The client that waits must not keep the proxy busy, and is served when there are descriptors again."""
     one = proxy()
