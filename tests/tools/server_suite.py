@@ -141,7 +141,7 @@ def run_piece(way, suite, protocol, tests):
                    "--max-test-fail=0", "--retry=0", "--nocheck-testcases", f"--testcase-timeout={MINUTES_A_TEST}",
                    f"--xml-report={report}", "--extern", f"socket={socket}", "--extern", f"port={port}",
                    "--extern", "host=localhost", "--extern", "user=root", "--noreorder", "--skip-rpl",
-                   *(["--ps-protocol"] if protocol == "ps" else []), *tests]
+                   *(["--ps-protocol"] if protocol == "ps" else []), *(f"{suite}.{test}" for test in tests)]
         output = run_tests(command, server, 60 * MINUTES_A_TEST * len(tests))
         if not report.exists():
             return {test: f"failed: no report:\n{output[-2000:]}" for test in tests}
