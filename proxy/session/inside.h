@@ -115,7 +115,6 @@ struct statements {
 enum syntax {
     SYNTAX_UNASKED,
     SYNTAX_TAKEN,    /* it takes it */
-    SYNTAX_BAD,      /* its error is in own_error */
     SYNTAX_ASKING,   /* of several statements: it is asked in turn about what the wrong one may be */
     SYNTAX_REST_BAD, /* and is certain to find the mistake, when it comes there */
 };
@@ -128,7 +127,6 @@ struct named {
     size_t size, count;           /* size: a power of two, or 0 */
     struct named_change *changes; /* in the order of the text; take effect with its answer */
     bool uncertain;               /* which result of the text is whose cannot be told */
-    bool failed;                  /* the backend did not take a statement's new text; own_error says why */
     struct rewrite_value *values; /* malloc'ed: what the text's expressions are */
     size_t value_count;
 };
@@ -176,7 +174,8 @@ struct session {
     const struct own_command *own;
     struct buf again; /* the client's COM_STMT_EXECUTE, to be tried again when the backend answers 1615 */
     bool tried_again;
-    struct buf own_error; /* ERR payload that the proxy's own command got; answers the client's command */
+    struct buf own_error; /* ERR payload that the proxy's own command got; where its done() leaves that here,
+                             it answers the client's command when that is tried again */
     struct buf held;      /* STATE_HOLD: the packet */
     uint64_t ticket;      /* STATE_HOLD: what it waits for */
 
@@ -196,8 +195,7 @@ struct session {
     size_t database_len;
     struct span *temporary; /* malloc'ed array of malloc'ed "db.table"s */
     size_t temporary_count;
-    uint32_t
-        temporary_changes; /* how often it changed: what was prepared before may mean other tables by now */
+    uint32_t temporary_changes; /* how often it changed: what was prepared before may mean other tables now */
     char *sql_mode, *charset, *collation; /* malloc'ed: as the server last said; NULL: it never was asked */
 
     struct generation *pin;
@@ -434,8 +432,9 @@ struct own_command {
     enum answer answer;
     /* A packet of the answer; kind and fields are in s->tracker. May be NULL. */
     void (*packet)(struct session *s, struct span payload);
-    /* The answer is whole; s->own_error holds its ERR payload, if it was one. The state is STATE_READY again,
-     * and the client's command that caused it is tried anew behind this call. */
+    /* The answer is whole; s->own_error holds its ERR payload, if it was one: what is left there answers the
+     * client's command. The state is STATE_READY again, and the command that caused it is tried anew behind
+     * this call. */
     void (*done)(struct session *s, bool ok);
 };
 
@@ -451,8 +450,8 @@ void own_ask_modes(struct session *s);
 /* Asks for the status flags. */
 void own_ping(struct session *s);
 
-/* Answers the client's command with the ERR that the proxy's own one got. */
-void own_error_answer(struct session *s, size_t parts);
+/* Answers the client's command with the ERR that the proxy's own one got. false: there is none. */
+bool own_error_answer(struct session *s, size_t parts);
 
 /* ---- text.c, prepare.c, execute.c ---- */
 

@@ -6,6 +6,9 @@
 
 #include "protocol/attributes.h"
 
+#define ERROR_XA_STATE             1399
+#define ERROR_MUST_CHANGE_PASSWORD 1820
+
 void own_begin(struct session *s, const struct own_command *own, struct span head, struct span body)
 {
     uint8_t seq = 0;
@@ -69,8 +72,10 @@ size_t own_from_backend(struct session *s, char *bytes, size_t len)
     return used;
 }
 
-void own_error_answer(struct session *s, size_t parts)
+bool own_error_answer(struct session *s, size_t parts)
 {
+    if (buf_len(&s->own_error) == 0)
+        return false;
     struct buf *out = channel_out(&s->client);
     size_t at = packet_begin(out);
     buf_add_span(out, buf_span(&s->own_error));
@@ -80,6 +85,7 @@ void own_error_answer(struct session *s, size_t parts)
     s->syntax = SYNTAX_UNASKED;
     session_unpin(s);
     session_adopted(s);
+    return true;
 }
 
 /* ---- modes ---- */
@@ -109,12 +115,16 @@ static void modes_packet(struct session *s, struct span payload)
     facts_set_database(s, database);
 }
 
-/* Where it failed (a password that must be changed, an XA transaction that was prepared), the statement that
- * comes will fail in the same way; it goes on with what was known before. */
+/* A server that refuses nearly all (a password that must be changed, an XA transaction that is ended or
+ * prepared) refuses the statement that comes too, or it is one of the few that end this: it goes on with what
+ * was known before. Any other error (KILL QUERY, a statement's time limit) is the statement's: what is not
+ * known must not be guessed. */
 static void modes_done(struct session *s, bool ok)
 {
-    if (!ok)
-        log_debug("session %llu: its modes could not be asked for", (unsigned long long)s->id);
+    if (ok || (s->tracker.error != ERROR_MUST_CHANGE_PASSWORD && s->tracker.error != ERROR_XA_STATE))
+        return;
+    log_debug("session %llu: its modes could not be asked for", (unsigned long long)s->id);
+    buf_free(&s->own_error);
 }
 
 /* As bytes: texts would come in character_set_results, which may be utf16. */
@@ -132,6 +142,7 @@ void own_ask_modes(struct session *s)
 static void ping_done(struct session *s, bool ok)
 {
     (void)ok;
+    buf_free(&s->own_error);
     session_unpin(s);
 }
 

@@ -89,7 +89,7 @@ size_t prepare_begin(struct session *s, char *bytes, size_t len)
         return 0;
     struct span text = {g.payload.ptr + 1, g.payload.len - 1};
     s->last_prepared = 0;
-    if (syntax_answer(s, g.parts))
+    if (own_error_answer(s, g.parts))
         return g.size;
     enum text_plan plan = text_decide(s, text, NULL, (struct span){NULL, 0}, &r);
     if (plan == TEXT_WAIT || (plan == TEXT_REFUSE && syntax_ask(s, text, &r, true)))

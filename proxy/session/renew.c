@@ -209,7 +209,7 @@ static void finish_named(struct session *s)
     if (r->prepared) {
         statement_take(r->st, r->fresh);
     } else {
-        r->st->lost = s->named.failed = true;
+        r->st->lost = true;
         if (buf_len(&r->fresh->kept) > 0) {
             buf_free(&s->own_error);
             s->own_error = r->fresh->kept;

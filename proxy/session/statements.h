@@ -89,8 +89,7 @@ void statements_remove(struct session *s, struct statement *st); /* frees it */
 enum renew { RENEW_READY, RENEW_WAIT, RENEW_REFUSED, RENEW_FAILED };
 enum renew statement_renew(struct session *s, struct statement *st, struct rewrite_result *r);
 
-/* Prepares a statement with a name anew, with the text `sent`. As RENEW_WAIT; s->named.failed tells of a
- * failure. */
+/* Prepares a statement with a name anew, with the text `sent`. As RENEW_WAIT. */
 void statement_renew_named(struct session *s, struct statement *st, struct span sent);
 
 /* Whether the session has another sql_mode or character set than the statement was prepared under. */
@@ -130,9 +129,6 @@ bool syntax_ask(struct session *s, struct span text, const struct rewrite_result
 /* Whether the server was asked about all that the first wrong one of several statements may be, and takes
  * none: r->rest can go to it as it came, and what is before it must be rewritten by itself. */
 bool syntax_rest_is_bad(struct session *s, const struct rewrite_result *r);
-
-/* true: the server was asked about the command's text and found a mistake; the client has its answer. */
-bool syntax_answer(struct session *s, size_t parts);
 
 /* renew.c: closes a statement of the backend's, whatever the client has. */
 void statement_close_backend(struct session *s, uint32_t id);

@@ -32,9 +32,10 @@ static bool is_of_the_text(const struct session *s)
 
 static void conclude(struct session *s, bool taken)
 {
-    s->syntax = taken ? SYNTAX_TAKEN : SYNTAX_BAD;
-    if (taken)
-        buf_free(&s->own_error);
+    if (!taken)
+        return;
+    s->syntax = SYNTAX_TAKEN;
+    buf_free(&s->own_error);
 }
 
 static void asked_for_query(struct session *s, bool ok)
@@ -130,13 +131,5 @@ bool syntax_ask(struct session *s, struct span text, const struct rewrite_result
     if (r->rest.ptr && !prepares)
         return ask_for_rest(s, r->rest);
     own_begin(s, prepares ? &prepare : &query, SPAN("\x16"), r->rest.ptr ? text : r->unparsed);
-    return true;
-}
-
-bool syntax_answer(struct session *s, size_t parts)
-{
-    if (s->syntax != SYNTAX_BAD)
-        return false;
-    own_error_answer(s, parts);
     return true;
 }

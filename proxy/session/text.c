@@ -127,14 +127,10 @@ size_t query_begin(struct session *s, char *bytes, size_t len)
         command_refuse(s, g.parts, ERROR_MALFORMED, SPAN("Malformed communication packet.")); /* MySQL's */
         return g.size;
     }
-    if (s->named.failed) {
-        s->named.failed = false;
+    if (own_error_answer(s, g.parts)) {
         named_forget_values(s);
-        own_error_answer(s, g.parts);
         return g.size;
     }
-    if (syntax_answer(s, g.parts))
-        return g.size;
     enum text_plan plan = query_decide(s, text, head, &r);
     if (plan == TEXT_WAIT || (r.ask.ptr && !named_ready(s, &r)))
         return 0;

@@ -10,7 +10,8 @@ from harness import Client, ClientError, wait_until
 from harness.wire import MAX_PAYLOAD, Wire
 
 COM_STMT_EXECUTE = 0x17
-NEED_REPREPARE = 1615
+NEED_REPREPARE, INTERRUPTED, MUST_CHANGE_PASSWORD = 1615, 1317, 1820
+MODES_QUESTION = b"\x03SELECT CAST(@@sql_mode AS BINARY)"  # the proxy's own
 
 
 @pytest.fixture
@@ -156,10 +157,10 @@ def test_an_error_in_a_transaction_holds_no_flip_up(shop_behind):
 
 
 class Meddler:
-    """A relay before the server that answers the next COM_STMT_EXECUTEs with an error of its own."""
+    """A relay before the server that answers the next commands which begin like that with an error of its own."""
 
-    def __init__(self, server):
-        self.server, self.errors, self.seen = server, 0, 0
+    def __init__(self, server, command=bytes([COM_STMT_EXECUTE]), error=b""):
+        self.server, self.command, self.error, self.errors, self.seen = server, command, error, 0, 0
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -178,12 +179,11 @@ class Meddler:
         stream = client.makefile("rb")
         while len(header := stream.read(4)) == 4:
             payload = stream.read(int.from_bytes(header[:3], "little"))
-            if header[3] == 0 and payload[:1] == bytes([COM_STMT_EXECUTE]):
+            if header[3] == 0 and payload.startswith(self.command):
                 self.seen += 1
                 if self.errors > 0:
                     self.errors -= 1
-                    error = b"\xff" + NEED_REPREPARE.to_bytes(2, "little") + b"#HY000needs to be re-prepared"
-                    client.sendall(len(error).to_bytes(3, "little") + b"\x01" + error)
+                    client.sendall(len(self.error).to_bytes(3, "little") + b"\x01" + self.error)
                     continue
             backend.sendall(header + payload)
         self.end(backend)
@@ -207,10 +207,14 @@ class Meddler:
         self.listener.close()
 
 
+def error_packet(code, text):
+    return b"\xff" + code.to_bytes(2, "little") + text
+
+
 def test_the_servers_wish_to_prepare_anew_is_granted_once(server, proxy, database):
     name = database()
     server.query(f"CREATE TABLE {name}.t (a INT, b VARCHAR(20))")
-    with Meddler(server) as meddler:
+    with Meddler(server, error=error_packet(NEED_REPREPARE, b"#HY000needs to be re-prepared")) as meddler:
         relay = proxy(backend=f"127.0.0.1:{meddler.port}")
         with Client(port=relay.port, database=name) as client:
             client.check("prepare", "w", "INSERT INTO t VALUES (?, ?)")
@@ -223,6 +227,34 @@ def test_the_servers_wish_to_prepare_anew_is_granted_once(server, proxy, databas
             client.check("execute", "w", "int:4", "str:d")
         assert meddler.seen == 6
     assert server.query(f"SELECT a FROM {name}.t ORDER BY a") == [(1,), (2,), (4,)]
+
+
+def test_an_error_of_the_question_for_the_modes_answers_the_statement(server, shop_behind):
+    """What is not known is not guessed: a write that passed would miss the new columns."""
+    interrupted = error_packet(INTERRUPTED, b"#70100Query execution was interrupted")
+    with Meddler(server, MODES_QUESTION, interrupted) as meddler:
+        behind = shop_behind(5, 5, backend=f"127.0.0.1:{meddler.port}")
+        behind.walk("dual-write")
+        write = "UPDATE users SET fullname = 'Ada Lovelace' WHERE id = 1"
+        for words in (("query", write), ("prepare", "w", write)):
+            with Client(port=behind.proxy.port, database=behind.database) as client:
+                meddler.errors = 1
+                assert client(*words)[0][:2] == ["ERR", str(INTERRUPTED)]
+                assert meddler.errors == 0
+                client.check(*words)
+        assert new_names(behind, 1) == ("Ada", "Lovelace")
+
+
+def test_a_session_that_cannot_ask_goes_on(server, shop_behind):
+    """Its own statement gets the same error then, or ends this state."""
+    with Meddler(server, MODES_QUESTION, error_packet(MUST_CHANGE_PASSWORD, b"#HY000the password")) as meddler:
+        behind = shop_behind(5, 5, backend=f"127.0.0.1:{meddler.port}")
+        behind.walk("dual-write")
+        with Client(port=behind.proxy.port, database=behind.database) as client:
+            meddler.errors = 1
+            client.check("query", "UPDATE users SET fullname = 'Ada Lovelace' WHERE id = 1")
+            assert meddler.errors == 0
+        assert new_names(behind, 1) == ("Ada", "Lovelace")
 
 
 class Chopper(Meddler):
