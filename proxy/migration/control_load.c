@@ -5,8 +5,11 @@
 
 #include "config/log.h"
 #include "proxy/migration/catalog_load.h"
+#include "proxy/migration/clock.h"
 #include "proxy/migration/control_internal.h"
 #include "proxy/migration/phases.h"
+
+enum { READS_OF_MISSING = 5, MISSING_PAUSE_MS = 10 };
 
 /* ---- publishing ------------------------------------------------------------------------------------- */
 
@@ -64,13 +67,42 @@ static bool lift_stored_generation(struct control *c, struct db *d)
     return true;
 }
 
+/* Whether a migration's table is missing that was there before. */
+static bool misses_table(const struct config *config, const struct catalog *before,
+                         const struct catalog *fresh)
+{
+    for (size_t i = 0; i < config->migration_count; i++) {
+        struct span db = span_of(config->migrations[i].db), table = span_of(config->migrations[i].table);
+        if (catalog_find(before, db, table) && !catalog_find(fresh, db, table))
+            return true;
+    }
+    return false;
+}
+
+/* While the server puts a table's new version in the old one's place (ALTER TABLE by a copy),
+ * information_schema may have neither for some milliseconds: a table is gone when it is missing time and
+ * again. */
+static struct catalog *load_catalog(struct control *c, struct db *d, const struct catalog *before,
+                                    char *error, size_t error_size)
+{
+    const struct config *config = control_config(c);
+    struct catalog *fresh = catalog_load(d, config, before, error, error_size);
+    for (int again = 0; again < READS_OF_MISSING && before && fresh; again++) {
+        if (!misses_table(config, before, fresh))
+            break;
+        catalog_free(fresh);
+        clock_rest(MISSING_PAUSE_MS);
+        fresh = catalog_load(d, config, before, error, error_size);
+    }
+    return fresh;
+}
+
 bool control_read_catalog(struct control *c, struct db *d, char *error, size_t error_size)
 {
     pthread_mutex_lock(&c->lock);
     struct shared_catalog *known = shared_catalog_ref(c->catalog);
     pthread_mutex_unlock(&c->lock);
-    struct catalog *fresh =
-        catalog_load(d, control_config(c), known ? known->catalog : NULL, error, error_size);
+    struct catalog *fresh = load_catalog(c, d, known ? known->catalog : NULL, error, error_size);
     struct shared_catalog *shared = fresh ? shared_catalog_new(fresh) : NULL;
     shared_catalog_unref(known);
     if (!shared)
