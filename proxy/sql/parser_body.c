@@ -1,7 +1,8 @@
 /* Where the body of a routine, or a compound statement, ends: at the ';' that is in none of its blocks.
  *
  * The body is not parsed, only its blocks are counted: BEGIN, IF, CASE, LOOP, WHILE, REPEAT and FOR open one
- * at the beginning of a statement (CASE anywhere), END closes one. Where the count cannot be trusted the rest
+ * at the beginning of a statement (CASE anywhere), END closes one there, and behind a CASE expression or the
+ * condition of REPEAT. Where the count cannot be trusted the rest
  * of the text is taken as body, so that nothing within a body is ever run as a statement of its own. */
 #include "proxy/sql/parse.h"
 
@@ -86,8 +87,9 @@ static void body_word(struct parser *p, struct body *b)
             starts_next = true;
         }
         break;
-    case KW_END:
-        close_block(p, b);
+    case KW_END: /* elsewhere it is a column's name */
+        if (in_expression(b) || b->at_start || p_peek_kw(p) == KW_REPEAT)
+            close_block(p, b);
         break;
     case KW_THEN:
     case KW_ELSE:

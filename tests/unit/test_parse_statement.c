@@ -198,6 +198,14 @@ static const struct tree_case several[] = {
      "(routine 'e') ; (select (items 2))"},
     {"BEGIN NOT ATOMIC WHILE a DO SET b = 1; END WHILE; END; SELECT 2", "(compound) ; (select (items 2))"},
     {"IF a THEN SELECT 1; END IF; SELECT 2", "(compound) ; (select (items 2))"},
+    {"CREATE PROCEDURE p() BEGIN SELECT id, end FROM t; UPDATE u SET end = CASE WHEN end > 1 THEN 1 END; "
+     "END; "
+     "SELECT 2",
+     "(routine 'p') ; (select (items 2))"},
+    {"CREATE PROCEDURE p() BEGIN IF a THEN SELECT end FROM t WHERE end > 1; ELSE UPDATE u SET a = 1; END IF; "
+     "REPEAT SET a = 1; UNTIL a END REPEAT; CASE a WHEN 1 THEN BEGIN END; ELSE SET b = 1; END CASE; END; "
+     "SELECT 2",
+     "(routine 'p') ; (select (items 2))"},
     {"SELECT ';'; -- ;\nSELECT `;` /* ; */", "(select (items ';')) ; (select (items `;`=;))"},
     {"SELEC; SELECT (; SELECT 3", "(other) ; error ; (select (items 3))"},
 };
