@@ -101,8 +101,10 @@ static void note_temporary(struct run *run, const struct stmt *s)
     struct span text = span_in(run->plan.text, s->range);
     if (s->kind == STMT_ALTER_TABLE && !contains_word(text, "rename"))
         return;
-    bool replaces = s->kind == STMT_CREATE_TABLE && contains_word(text, "replace");
     for (const struct table_name_list *t = s->tables; t; t = t->next) {
+        struct range verb = {s->range.off, t->name.range.off - s->range.off};
+        bool replaces =
+            s->kind == STMT_CREATE_TABLE && contains_word(span_in(run->plan.text, verb), "replace");
         struct rewrite_temporary item = {
             .db = name_given(&t->name.db) ? t->name.db.text : run->plan.database,
             .table = t->name.table.text,
@@ -423,8 +425,6 @@ static bool run_statement(struct run *run, size_t *off)
     struct stmt *s = NULL;
     size_t from = *off;
     uint32_t before = p->edits.count;
-    bool first = run->out->verdict != REWRITE_UNREWRITABLE; /* that is refused, if it is */
-    bool settled = !(run->out->facts & (FACT_MODES | FACT_TEMPORARY));
     enum parse_status status = parse_statement(p->arena, &p->session->dialect, p->text, off, &s, &error);
     bool fatal = status == PARSE_MEMORY || status == PARSE_TOO_DEEP || arena_failed(p->arena) || !s;
     size_t end = fatal || *off <= from ? p->text.len : *off;
@@ -450,8 +450,6 @@ static bool run_statement(struct run *run, size_t *off)
     struct rewrite_part *part = add_part(run, span_in(p->text, range));
     if (part)
         finish_part(run, part, range, before);
-    if (first && settled && run->out->unparsed.ptr == p->text.ptr)
-        run->out->rest = (struct span){p->text.ptr + from, p->text.len - from};
     return !fatal && *off > from;
 }
 
@@ -551,8 +549,7 @@ static void run_text(struct arena *arena, const struct rewrite_session *s, struc
         refuse_all(&run, "the statement is too large to be rewritten", "split it");
         return;
     }
-    size_t end = s->read_to ? s->read_to : text.len;
-    while (off < end && run_statement(&run, &off))
+    while (off < text.len && run_statement(&run, &off))
         ;
     out->parts = run.parts;
     out->part_count = run.part_count;
@@ -570,8 +567,6 @@ static void run_text(struct arena *arena, const struct rewrite_session *s, struc
         apply(&run);
     if (out->part_count != 1)
         out->unparsed = (struct span){NULL, 0};
-    if (out->part_count < 2)
-        out->rest = (struct span){NULL, 0};
 }
 
 void rewrite_text(struct arena *arena, const struct rewrite_session *s, struct span text,

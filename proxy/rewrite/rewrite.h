@@ -44,8 +44,6 @@ struct rewrite_session {
     size_t value_count;
     bool want_parts;  /* crossfade rewrite: result.parts is to hold each statement's rewritten text, and the
                          statements count as sent one by one */
-    uint32_t read_to; /* the server finds a mistake in what comes behind so many bytes, and runs nothing of
-                         it: it stays as it is; 0: no mistake is known of */
     struct buf *into; /* where the text of what was rewritten is put, behind what it holds; NULL: the arena */
     struct buf *over; /* holds the text, with nothing of worth behind it; it may be changed there, for a large
                          INSERT; then the result's text is in it. NULL: it may not */
@@ -126,9 +124,6 @@ struct rewrite_result {
                                   the text was not understood */
     struct span unparsed;      /* UNREWRITABLE for that, and the text is one statement: the SQL that was not
                                   understood, the text or what it prepares or runs; else a null pointer */
-    struct span rest; /* the same where the text is several statements: the one that was not understood, and
-                         all behind it; a null pointer too where one before it may change how the server
-                         reads it, or which tables are hidden */
     uint32_t param_count;      /* markers in the original */
     uint32_t out_param_count;  /* markers in `text` */
     const uint32_t *param_map; /* for each marker of `text` an entry (parameter_map.h); NULL: one to one */

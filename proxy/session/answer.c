@@ -62,7 +62,7 @@ void answer_ended(struct session *s, bool ok)
     s->shown = NULL;
     shown_free(&s->text_shown);
     s->asked = s->tried_again = false;
-    s->syntax = SYNTAX_UNASKED;
+    s->syntax_taken = false;
     session_unpin(s);
     session_move(s, STATE_READY);
     session_adopted(s);

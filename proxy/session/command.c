@@ -150,7 +150,7 @@ void command_refuse(struct session *s, size_t parts, unsigned code, struct span 
 {
     add_err(channel_out(&s->client), (uint8_t)parts, code, "HY000", message);
     s->asked = false;
-    s->syntax = SYNTAX_UNASKED;
+    s->syntax_taken = false;
     session_unpin(s);
     session_adopted(s);
 }

@@ -44,8 +44,9 @@
 #define BORROWS_TEXT                                                                                         \
     "Access denied: the backend could take this user for the proxy itself at its Unix socket; connect the"   \
     " proxy over TCP"
-#define CLOSE_SECONDS 10   /* that a client has to take its last bytes */
-#define GRACE_MS      2000 /* for a client that logs in while the process drains, and for its first work */
+#define CLOSE_SECONDS  10   /* that a client has to take its last bytes */
+#define GRACE_MS       2000 /* for a client that logs in while the process drains, and for its first work */
+#define GRACE_AGAIN_MS 100  /* where it ends amid the proxy's own work */
 
 struct session;
 
@@ -111,14 +112,6 @@ struct statements {
     size_t size, count; /* size: a power of two, or 0 */
 };
 
-/* What the server says of a text that was not understood. */
-enum syntax {
-    SYNTAX_UNASKED,
-    SYNTAX_TAKEN,    /* it takes it */
-    SYNTAX_ASKING,   /* of several statements: it is asked in turn about what the wrong one may be */
-    SYNTAX_REST_BAD, /* and is certain to find the mistake, when it comes there */
-};
-
 struct named_change;
 
 /* Its statements with a name, and what the text under way does to them. */
@@ -180,15 +173,13 @@ struct session {
     uint64_t ticket;      /* STATE_HOLD: what it waits for */
 
     /* What is known of the backend's session */
-    uint16_t status;     /* flags, from the last OK or EOF */
-    bool status_stale;   /* an ERR came since, which carries none */
-    bool sql_prepared;   /* statements may have got a name without being seen */
-    bool schema_told;    /* the answer under way said which database is the default now */
-    bool asked;          /* the modes were asked for this command already */
-    bool cursor;         /* COM_STMT_EXECUTE: it asks for a cursor */
-    enum syntax syntax;  /* of the command's text */
-    uint32_t rest_asked; /* ASKING: how often it was */
-    uint32_t rest_len;   /* ASKING, REST_BAD: of the text's last bytes, from the wrong statement on */
+    uint16_t status;   /* flags, from the last OK or EOF */
+    bool status_stale; /* an ERR came since, which carries none */
+    bool sql_prepared; /* statements may have got a name without being seen */
+    bool schema_told;  /* the answer under way said which database is the default now */
+    bool asked;        /* the modes were asked for this command already */
+    bool cursor;       /* COM_STMT_EXECUTE: it asks for a cursor */
+    bool syntax_taken; /* the server takes the command's text, which was not understood here */
     bool modes_known, charset_known, database_known;
     struct sql_dialect dialect;
     char *database; /* malloc'ed, or NULL: none */

@@ -82,7 +82,7 @@ bool own_error_answer(struct session *s, size_t parts)
     packet_end(out, at, (uint8_t)parts);
     buf_free(&s->own_error);
     s->asked = false;
-    s->syntax = SYNTAX_UNASKED;
+    s->syntax_taken = false;
     session_unpin(s);
     session_adopted(s);
     return true;

@@ -92,7 +92,7 @@ size_t prepare_begin(struct session *s, char *bytes, size_t len)
     if (own_error_answer(s, g.parts))
         return g.size;
     enum text_plan plan = text_decide(s, text, NULL, (struct span){NULL, 0}, &r);
-    if (plan == TEXT_WAIT || (plan == TEXT_REFUSE && syntax_ask(s, text, &r, true)))
+    if (plan == TEXT_WAIT || (plan == TEXT_REFUSE && syntax_ask(s, &r, true)))
         return 0;
     if (plan == TEXT_REFUSE) {
         facts_count(&r);

@@ -124,11 +124,7 @@ bool syntax_passes(const struct rewrite_result *r);
 
 /* A text is to be refused, of COM_STMT_PREPARE where it `prepares`: asks the server whether it is SQL at all,
  * if that is in doubt. true: it was asked; when it has answered, the client's command is tried again. */
-bool syntax_ask(struct session *s, struct span text, const struct rewrite_result *r, bool prepares);
-
-/* Whether the server was asked about all that the first wrong one of several statements may be, and takes
- * none: r->rest can go to it as it came, and what is before it must be rewritten by itself. */
-bool syntax_rest_is_bad(struct session *s, const struct rewrite_result *r);
+bool syntax_ask(struct session *s, const struct rewrite_result *r, bool prepares);
 
 /* renew.c: closes a statement of the backend's, whatever the client has. */
 void statement_close_backend(struct session *s, uint32_t id);

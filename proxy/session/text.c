@@ -57,7 +57,6 @@ enum text_plan text_decide(struct session *s, struct span text, const struct sta
         packet_begin(rs.into);
         buf_add_span(rs.into, head);
         rs.over = text_over(s, head, text);
-        rs.read_to = s->syntax == SYNTAX_REST_BAD ? (uint32_t)(text.len - s->rest_len) : 0;
     }
     rewrite_text(s->shared->arena, &rs, text, out);
     if ((out->touches || out->ask.ptr) && !s->asked &&
@@ -93,20 +92,6 @@ static size_t query_head(const struct session *s, struct span payload)
     return s->capabilities & CLIENT_QUERY_ATTRIBUTES ? attributes_end(payload) : 1;
 }
 
-/* What becomes of a COM_QUERY's text. From a statement on in which the server finds a mistake it stays as it
- * is. */
-static enum text_plan query_decide(struct session *s, struct span text, struct span head,
-                                   struct rewrite_result *r)
-{
-    enum text_plan plan = text_decide(s, text, NULL, head, r);
-    if (plan != TEXT_REFUSE || !syntax_rest_is_bad(s, r))
-        return plan;
-    if (r->rest.ptr != text.ptr)
-        return text_decide(s, text, NULL, head, r);
-    *r = (struct rewrite_result){.verdict = REWRITE_UNCHANGED};
-    return TEXT_FORWARD;
-}
-
 size_t query_begin(struct session *s, char *bytes, size_t len)
 {
     struct gathered g;
@@ -131,13 +116,13 @@ size_t query_begin(struct session *s, char *bytes, size_t len)
         named_forget_values(s);
         return g.size;
     }
-    enum text_plan plan = query_decide(s, text, head, &r);
+    enum text_plan plan = text_decide(s, text, NULL, head, &r);
     if (plan == TEXT_WAIT || (r.ask.ptr && !named_ready(s, &r)))
         return 0;
     bool passes = syntax_passes(&r);
     if (passes)
         plan = TEXT_FORWARD;
-    if (plan == TEXT_REFUSE ? syntax_ask(s, text, &r, false) : !named_ready(s, &r) || !named_note(s, &r))
+    if (plan == TEXT_REFUSE ? syntax_ask(s, &r, false) : !named_ready(s, &r) || !named_note(s, &r))
         return 0;
     if (!passes)
         facts_count(&r);
