@@ -207,7 +207,11 @@ void gate_free(struct gate *g)
 {
     if (!g)
         return;
-    while (g->list)
-        forget(g->list, true);
+    while (g->list) {
+        struct waiting *w = g->list;
+        look(w); /* its header may have come */
+        if (g->list == w)
+            forget(w, true);
+    }
     free(g);
 }

@@ -90,7 +90,7 @@ static void on_client(evutil_socket_t fd, short what, void *arg)
 static void accept_rest(struct listener *l)
 {
     for (int i = 0; i < BACKLOG && l->all && !l->handed; i++)
-        if (!accept_one(l))
+        if (!accept_one(l) && errno != ECONNABORTED && errno != EINTR)
             return;
 }
 

@@ -58,7 +58,7 @@ void session_move(struct session *s, enum state to)
 /* From now on a session that began while the process drains ends as the others do, at its boundary. */
 static void grace_over(struct session *s)
 {
-    session_timer(s, 0);
+    session_timer(s, s->state == STATE_OWN ? GRACE_AGAIN_MS : 0);
     if (s->state == STATE_READY && !(s->status & STATUS_IN_TRANS) && buf_len(&s->client.in) == 0)
         session_close(s, "draining");
 }
@@ -67,7 +67,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct session *s = arg;
-    if (s->state < STATE_READY)
+    if (s->state < STATE_READY && !s->change)
         login_timed_out(s);
     else if (s->state == STATE_HOLD)
         answer_release(s);
