@@ -250,11 +250,10 @@ static bool say_who(int fd, const struct config *config)
     return good;
 }
 
-/* Whether somebody says something there within `connect_timeout`. That connections are taken is the kernel's
- * word: it takes them for a server that hangs too. */
-static bool greets(struct backends *b, const struct config *config, const struct address *a)
+/* Whether somebody says something there. That connections are taken is the kernel's word: it takes them for a
+ * server that hangs too. */
+static bool greets(struct backends *b, const struct config *config, const struct address *a, double until)
 {
-    double until = now() + config->connect_timeout / 1e3;
     char greeting[512];
     bool done = false;
     int error = 0, fd = socket_connect(a, config, &done, &error);
@@ -272,9 +271,10 @@ static void run_probe(struct backends *b, const struct errand *e)
     pthread_mutex_lock(&b->lock);
     const struct config *config = b->config;
     pthread_mutex_unlock(&b->lock);
+    double until = now() + config->connect_timeout / 1e3; /* for all its addresses: others wait */
     bool good = false;
     for (size_t i = 0; i < e->count && !good; i++)
-        good = greets(b, config, &e->addresses[i]);
+        good = greets(b, config, &e->addresses[i], until);
     if (!good)
         return;
     pthread_mutex_lock(&b->lock);
