@@ -92,8 +92,6 @@ static enum tls_state fail(struct tls *t)
         text = X509_verify_cert_error_string(verified);
     snprintf(t->reason, sizeof t->reason, "%s", text ? text : "broken off");
     ERR_clear_error();
-    if (t->connects && t->state == TLS_SHAKING)
-        tls_sessions_forget(t->ssl);
     t->state = TLS_FAILED;
     return TLS_FAILED;
 }
@@ -173,6 +171,8 @@ void tls_free(struct tls *t)
 {
     if (!t)
         return;
+    if (t->connects && !SSL_is_init_finished(t->ssl))
+        tls_sessions_forget(t->ssl);
     SSL_free(t->ssl);
     buf_free(&t->out);
     free(t);

@@ -20,7 +20,7 @@ bool tls_sessions_keep(struct ssl_ctx_st *context);
 /* Before its handshake: this connection goes to the backend with that id. */
 void tls_sessions_resume(struct ssl_st *ssl, uint64_t backend);
 
-/* Its handshake failed: the next connection to that backend makes a whole one. */
+/* Its handshake failed or was broken off: the next connection to that backend makes a whole one. */
 void tls_sessions_forget(struct ssl_st *ssl);
 
 #endif
