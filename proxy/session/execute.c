@@ -78,6 +78,7 @@ static bool renewed(struct session *s, struct statement *st, char *bytes, size_t
     }
     if (answers)
         forget_refused(s, st);
+    s->asked = false;
     session_unpin(s);
     *used = g.size;
     return false;

@@ -20,6 +20,7 @@ struct renewal {
     unsigned step;                        /* index into `steps` */
     bool modes, database;                 /* whether they must be changed for it */
     bool prepared;                        /* fresh has a backend statement */
+    bool made_room;                       /* the old one was closed before it */
     char *sql_mode, *charset, *collation; /* the session's, malloc'ed, to set back */
     struct span session_database;
 };
@@ -136,9 +137,9 @@ static void prepare_done(struct session *s, bool ok)
 {
     struct renewal *r = s->renewal;
     r->prepared = ok;
-    if (!ok && s->tracker.error == ERROR_MOST_PREPARED && !r->st->name.ptr && !r->st->lost) {
+    if (!ok && s->tracker.error == ERROR_MOST_PREPARED && !r->st->name.ptr && !r->made_room) {
         statement_close_backend(s, r->st->backend_id);
-        r->st->lost = true;
+        r->made_room = r->st->lost = true;
         r->step--;
         next_step(s);
         return;
