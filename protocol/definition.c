@@ -131,6 +131,8 @@ static bool name_derived(const struct said *is, const struct definition_context 
 {
     enum merging merging = merging_of(is, d);
     bool mysql = d->way == WAY_DERIVED_MYSQL;
+    if (!mysql && is->table.len == 0) /* neither */
+        return false;
     if (c->planned && (c->cursor || (merging != MERGED && d->keys != KEYS_STAY)))
         return false;
     if (merging == NOT_SHOWN && is->db.len > 0)

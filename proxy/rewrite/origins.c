@@ -11,6 +11,7 @@
 #include "proxy/rewrite/plan.h"
 
 #define COLUMNS_MAX 4096 /* the servers select no more */
+#define STAR_MAX    256  /* columns behind a derived table's *, which is looked through for each name */
 
 static bool is_ascii(struct span s)
 {
@@ -217,7 +218,7 @@ static const struct source *source_below(struct plan *p, const struct source *de
             }
             continue;
         }
-        if (!star_columns(p, derived->shape, item->expr, &shown, &n))
+        if (!star_columns(p, derived->shape, item->expr, &shown, &n) || n > STAR_MAX)
             return NULL;
         for (uint32_t i = 0; i < n; i++)
             if (span_ieq(shown[i].name, name)) {
