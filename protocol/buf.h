@@ -55,7 +55,6 @@ static inline void buf_add_byte(struct buf *b, unsigned char c)
 }
 
 void buf_add_str(struct buf *b, const char *s);
-void buf_add_byte(struct buf *b, unsigned char c);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* The unread bytes and a NUL, malloc'ed, in exchange for the buffer, which is empty then; NULL where it has

@@ -100,7 +100,7 @@ size_t named_head_size(struct span payload, uint32_t params)
 {
     struct reader r = reader_of(payload);
     read_head(&r, params, true);
-    return r.failed ? 2 * payload.len + 1 : (size_t)((const char *)r.p - payload.ptr);
+    return r.failed ? payload.len + 1 : (size_t)((const char *)r.p - payload.ptr);
 }
 
 const unsigned char *named_types(struct span payload, uint32_t params, struct buf *types)

@@ -23,9 +23,7 @@
 #define BULK_SEND_TYPES 128 /* the flag: types follow */
 
 /* How many bytes from the command byte on must be there to see the types, with `params` parameters.
- * `payload`: what is there so far. NAMED: as long as that does not tell, twice as many and more, so that a
- * head of many names is not read again with every byte; asked for beyond the packet's end, that is waited
- * for. */
+ * `payload`: what is there so far. NAMED: more than that, as long as it does not tell. */
 size_t execute_head_size(struct span payload, uint32_t params);
 size_t named_head_size(struct span payload, uint32_t params);
 size_t bulk_head_size(struct span payload, uint32_t params);

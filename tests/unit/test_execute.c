@@ -210,7 +210,7 @@ static void test_named_map(void **state)
     const size_t head = 28;
     for (size_t n = 0; n <= named_4.len; n++) {
         struct span part = {named_4.ptr, n};
-        assert_int_equal(named_head_size(part, 2), n < head ? 2 * n + 1 : head);
+        assert_int_equal(named_head_size(part, 2) <= n, n >= head);
         assert_int_equal(named_types(part, 2, &types) != NULL, n >= head);
     }
     assert_memory_equal(named_types(named_4, 2, &types), "\x03\x00\xfd\x00", 4);
