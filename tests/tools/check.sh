@@ -9,6 +9,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 jobs=$(nproc)
+workers=$((jobs + 1)) # of pytest: tests wait more than they compute
 logs=build/check
 mkdir -p $logs
 passed=0
@@ -26,9 +27,9 @@ unit_asan() { make_ FLAVOUR=asan unit; }
 golden() { make_ golden; }
 fuzz_replay() { make_ fuzz-replay; }
 # Under ASan everything but the long load, which measures nothing there that the release build does not show.
-e2e_asan() { CROSSFADE_BUILD=build/asan /usr/bin/python3 -m pytest tests/e2e -q -n "$jobs" -m 'not load'; }
+e2e_asan() { CROSSFADE_BUILD=build/asan /usr/bin/python3 -m pytest tests/e2e -q -n "$workers" -m 'not load'; }
 connectors() { CROSSFADE_BUILD=build /usr/bin/python3 tests/connectors/run.py --quick; }
-e2e_release() { CROSSFADE_BUILD=build /usr/bin/python3 -m pytest tests/e2e -q -n "$jobs"; }
+e2e_release() { CROSSFADE_BUILD=build /usr/bin/python3 -m pytest tests/e2e -q -n "$workers"; }
 
 # The other releases' servers, each in its chroot.
 e2e_on() { # LINE
