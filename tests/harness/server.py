@@ -38,13 +38,7 @@ class Server(Process):
         self.port = free_port()
         self._admin = None
         if start:
-            try:
-                self._install()
-                self.start()
-                self._create_users()
-            except BaseException:
-                self.remove()
-                raise
+            self._make()
 
     @property
     def family(self):
@@ -59,6 +53,16 @@ class Server(Process):
         """A chrooted server sees its own directory alone: the files are copied there."""
         names = [shutil.copy(path, self.directory) for path in paths]
         return [f"{option}={name}" for option, name in zip(("ssl-ca", "ssl-cert", "ssl-key"), names)]
+
+    def _make(self):
+        """A server from nothing, or nothing left of it."""
+        try:
+            self._install()
+            self.start()
+            self._create_users()
+        except BaseException:
+            self.remove()
+            raise
 
     def _install(self):
         done = subprocess.run(self.line.install(self.data, self.temporary), capture_output=True, text=True,

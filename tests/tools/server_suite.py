@@ -34,7 +34,7 @@ import xml.etree.ElementTree
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from harness import Migration, Proxy, Server  # noqa: E402
+from harness import Failure, Migration, Proxy, Server, wait_until  # noqa: E402
 
 MTR = pathlib.Path("/usr/share/mysql/mysql-test")
 SHARE = pathlib.Path("/usr/share/mysql")
@@ -67,13 +67,7 @@ class SuiteServer(Server):
         self.data, self.temporary = self.directory / "mysqld.1/data", self.directory / "mysqld.1/tmp"
         for directory in (self.temporary, self.directory / "log"):
             directory.mkdir(parents=True)
-        try:
-            self._install()
-            self.start()
-            self._create_users()
-        except BaseException:
-            self.remove()
-            raise
+        self._make()
 
     def _create_users(self):
         self.query("CREATE DATABASE test CHARACTER SET latin1 COLLATE latin1_swedish_ci")
@@ -120,10 +114,10 @@ def run_tests(command, server, timeout):
     """Runs mariadb-test-run and gives its output; ends it when the server has ended, which nobody would start again."""
     with tempfile.TemporaryFile("w+", errors="replace") as output:
         child = subprocess.Popen(command, cwd=MTR, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
-        deadline = time.monotonic() + timeout
         try:
-            while child.poll() is None and server.running and time.monotonic() < deadline:
-                time.sleep(0.1)
+            wait_until(lambda: child.poll() is not None or not server.running, timeout)
+        except Failure:
+            pass  # it has had its time
         finally:
             if child.poll() is None:
                 os.killpg(child.pid, signal.SIGTERM)

@@ -246,61 +246,22 @@ static void test_derived(void **state)
         const char *name;
         enum definition_way way;
         const char *db, *org_table; /* in the answer, with the table "d" and the original name "b" */
-        struct fixed is;
+        uint8_t type;               /* there, and its flags */
+        uint16_t shown;
         enum definition_keys keys;
         const char *said_db, *said_org_table; /* NULL: nothing is said */
         uint32_t flags;
     } rows[] = {
-        {"MariaDB, merged",
-         WAY_DERIVED_MARIADB,
-         "",
-         "d",
-         {63, 9, DECIMAL, BINARY, 2},
-         KEYS_STAY,
-         "db",
-         "d",
-         5},
-        {"of a column", WAY_DERIVED_MARIADB, "db", "d", {63, 9, DECIMAL, 0, 2}, KEYS_STAY, "db", "d", 5},
-        {"apart", WAY_DERIVED_MARIADB, "", "", {63, 9, DECIMAL, 0, 2}, KEYS_STAY, "", "tab", 1},
-        {"apart, of a column",
-         WAY_DERIVED_MARIADB,
-         "",
-         "tab",
-         {63, 9, DECIMAL, 0, 2},
-         KEYS_STAY,
-         "",
-         "tab",
-         1},
-        {"merged or not, and kept",
-         WAY_DERIVED_MARIADB,
-         "",
-         "",
-         {63, 9, DECIMAL, 0, 2},
-         KEYS_UNSURE,
-         NULL,
-         "",
-         0},
-        {"MySQL, merged", WAY_DERIVED_MYSQL, "", "", {63, 9, DECIMAL, BINARY, 2}, KEYS_SHOWN, "db", "t", 5},
-        {"apart", WAY_DERIVED_MYSQL, "", "", {63, 9, DECIMAL, 0, 2}, KEYS_STAY, "db", "tab", 1},
-        {"merged or not, and kept",
-         WAY_DERIVED_MYSQL,
-         "",
-         "",
-         {63, 9, DECIMAL, 0, 2},
-         KEYS_SHOWN,
-         NULL,
-         "",
-         0},
-        {"of a column", WAY_DERIVED_MYSQL, "db", "t", {63, 9, DECIMAL, 0, 2}, KEYS_STAY, "db", "t", 1},
-        {"a date tells nothing",
-         WAY_DERIVED_MYSQL,
-         "",
-         "",
-         {63, 9, DATETIME, BINARY, 2},
-         KEYS_STAY,
-         NULL,
-         "",
-         0},
+        {"MariaDB, merged", WAY_DERIVED_MARIADB, "", "d", DECIMAL, BINARY, KEYS_STAY, "db", "d", 5},
+        {"of a column", WAY_DERIVED_MARIADB, "db", "d", DECIMAL, 0, KEYS_STAY, "db", "d", 5},
+        {"apart", WAY_DERIVED_MARIADB, "", "", DECIMAL, 0, KEYS_STAY, "", "tab", 1},
+        {"apart, of a column", WAY_DERIVED_MARIADB, "", "tab", DECIMAL, 0, KEYS_STAY, "", "tab", 1},
+        {"merged or not, and kept", WAY_DERIVED_MARIADB, "", "", DECIMAL, 0, KEYS_UNSURE, NULL, "", 0},
+        {"MySQL, merged", WAY_DERIVED_MYSQL, "", "", DECIMAL, BINARY, KEYS_SHOWN, "db", "t", 5},
+        {"apart", WAY_DERIVED_MYSQL, "", "", DECIMAL, 0, KEYS_STAY, "db", "tab", 1},
+        {"merged or not, and kept", WAY_DERIVED_MYSQL, "", "", DECIMAL, 0, KEYS_SHOWN, NULL, "", 0},
+        {"of a column", WAY_DERIVED_MYSQL, "db", "t", DECIMAL, 0, KEYS_STAY, "db", "t", 1},
+        {"a date tells nothing", WAY_DERIVED_MYSQL, "", "", DATETIME, BINARY, KEYS_STAY, NULL, "", 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct buf is = BUF_INIT, said = BUF_INIT, expected = BUF_INIT;
@@ -316,7 +277,7 @@ static void test_derived(void **state)
             .way = rows[i].way};
         struct definition_context context = {.planned = true, .widths = {widths, sizeof widths}};
         add_definition(&is, (const char *const[]){"def", rows[i].db, "d", rows[i].org_table, "a", "b"}, NULL,
-                       rows[i].is);
+                       (struct fixed){63, 9, rows[i].type, rows[i].shown, 2});
         bool told = definition_describe(buf_span(&is), &d, &context, &said);
         if (rows[i].said_db)
             add_definition(
