@@ -4,12 +4,17 @@
 #include <errno.h>
 #include <mysql.h>
 #include <openssl/x509.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+
+#include "proxy/migration/clock.h"
 
 enum {
     READ_TIMEOUT_S = 60, /* a chunk or a gate's query that takes longer is given up */
+    PATIENCE_MS = 1000,  /* with a statement, before it is asked whether the server is there at all */
     CODE_SOCKET = 2002,
     CODE_HOST = 2003,
     CODE_NAME = 2005,
@@ -22,6 +27,8 @@ enum {
 
 struct db {
     MYSQL *mysql;
+    const struct config *config;     /* what it was opened by */
+    const struct endpoint *endpoint; /* one of config's */
     struct db_server server;
     unsigned failed_errno; /* of the last statement; 0: it succeeded */
     char failed_error[512];
@@ -149,6 +156,8 @@ struct db *db_open(const struct config *c, const struct endpoint *e, bool *unrea
         snprintf(error, error_size, "out of memory");
         return NULL;
     }
+    d->config = c;
+    d->endpoint = e;
     d->mysql = connect_to(c, e, unreachable, error, error_size);
     if (!d->mysql) {
         free(d);
@@ -204,9 +213,47 @@ static bool note_own_error(struct db *d, const char *reason)
     return false;
 }
 
+/* Whether a new connection is greeted where this one leads to; a server that says no is there. */
+static bool greets(const struct db *d)
+{
+    bool unreachable = false;
+    char error[512];
+    MYSQL *m = connect_to(d->config, d->endpoint, &unreachable, error, sizeof(error));
+    if (m)
+        mysql_close(m);
+    return !unreachable;
+}
+
+/* Waits until the answer begins. A server that works on the statement has its time, less and less often asked
+ * for; one that hangs is found out long before. */
+static bool answer_begins(const struct db *d)
+{
+    struct pollfd p = {.fd = mysql_get_socket(d->mysql), .events = POLLIN};
+    int left = READ_TIMEOUT_S * 1000;
+    for (int patience = PATIENCE_MS; left > 0; patience *= 2) {
+        double since = clock_ms();
+        if (poll(&p, 1, patience < left ? patience : left) != 0) /* where that failed, reading says why */
+            return true;
+        if (!greets(d))
+            return false;
+        left -= (int)(clock_ms() - since);
+    }
+    return false;
+}
+
+/* mysql_real_query, not waiting for a server that hangs. */
+static bool ask(struct db *d, struct span sql)
+{
+    if (mysql_send_query(d->mysql, sql.ptr, sql.len))
+        return false;
+    if (!answer_begins(d))
+        shutdown(mysql_get_socket(d->mysql), SHUT_RDWR); /* reading finds the connection lost */
+    return !mysql_read_query_result(d->mysql);
+}
+
 bool db_run(struct db *d, struct span sql)
 {
-    if (mysql_real_query(d->mysql, sql.ptr, sql.len))
+    if (!ask(d, sql))
         return note_error(d);
     MYSQL_RES *r = mysql_store_result(d->mysql); /* of a statement that gives rows though nobody asked */
     if (r)
@@ -223,7 +270,7 @@ bool db_run_buf(struct db *d, struct buf *sql)
 
 void db_rollback(struct db *d)
 {
-    mysql_real_query(d->mysql, "ROLLBACK", sizeof("ROLLBACK") - 1);
+    ask(d, SPAN("ROLLBACK"));
 }
 
 /* printf into a buffer; the format is the caller's, which the compiler has checked. */
@@ -262,7 +309,7 @@ uint64_t db_insert_id(const struct db *d)
 bool db_query(struct db *d, struct span sql, struct db_result *out)
 {
     *out = (struct db_result){0};
-    MYSQL_RES *r = mysql_real_query(d->mysql, sql.ptr, sql.len) ? NULL : mysql_store_result(d->mysql);
+    MYSQL_RES *r = ask(d, sql) ? mysql_store_result(d->mysql) : NULL;
     if (!note_error(d))
         return false;
     if (!r || mysql_num_fields(r) > DB_MAX_FIELDS) {

@@ -40,8 +40,8 @@ struct db_result {
     db_field fields[DB_MAX_FIELDS]; /* of the row that db_next gave last */
 };
 
-/* Connects to one of the config's backends. NULL with the reason in `error`; *unreachable (may be NULL): it
- * is that nobody answers there, and not that the server refused. */
+/* Connects to one of the config's backends; the config outlives the connection. NULL with the reason in
+ * `error`; *unreachable (may be NULL): it is that nobody answers there, and not that the server refused. */
 struct db *db_open(const struct config *c, const struct endpoint *e, bool *unreachable, char *error,
                    size_t error_size);
 void db_close(struct db *d); /* NULL is fine */
@@ -52,7 +52,8 @@ const struct db_server *db_server(const struct db *d);
 unsigned long db_thread_id(const struct db *d);
 bool db_kill_query(struct db *d, unsigned long thread_id);
 
-/* Run a statement; false on failure, and then db_errno() and db_error() tell. */
+/* Run a statement; false on failure, and then db_errno() and db_error() tell. One that takes long is waited
+ * for as long as the server greets another connection: where that fails too, this one is lost. */
 bool db_run(struct db *d, struct span sql);
 bool db_runf(struct db *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool db_run_buf(struct db *d, struct buf *sql); /* also frees the buffer; fails where the buffer failed */

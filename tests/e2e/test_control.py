@@ -36,6 +36,17 @@ def gates_of(refused):
     return {gate["name"]: gate for gate in refused.value.gates if not gate["ok"]}
 
 
+def test_a_statement_that_takes_long_is_waited_for(server, proxy, database):
+    """Not as at a server that hangs: this one says in its own time that it waits in vain for the metadata lock."""
+    name = database()
+    server.script("CREATE TABLE t (id INT PRIMARY KEY, old INT)", name)
+    one = proxy([double(name)])
+    with server.connect(database=name, autocommit=False) as holder, holder.cursor() as cursor:
+        cursor.execute("SELECT * FROM t")
+        with pytest.raises(CtlError, match="Lock wait timeout exceeded"):
+            one.ctl("expand", "m", "--apply")
+
+
 # ---- gates ------------------------------------------------------------------------------------------------
 
 OBSTACLES = [

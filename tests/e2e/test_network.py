@@ -612,6 +612,23 @@ def test_failover_takes_the_phases_of_the_backend_that_is_left(pair):
     assert not backends(both.proxy)[both.names[0]]["current"]
 
 
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_backend_that_hangs_is_left(pair, busy):
+    """It takes connections, and says nothing. What crossfade asks it is not waited for as it would be at a server that
+    works on it, a statement of a backfill neither."""
+    both = pair()
+    both.proxy.walk("users_name", "dual-write")
+    both.replicate()
+    with both.first.connect(database="shop", autocommit=False) as holder, holder.cursor() as cursor:
+        if busy:
+            cursor.execute("SELECT * FROM users FOR UPDATE")
+            both.proxy.ctl("backfill", "users_name", "--detach")
+            wait_until(lambda: "locked" in both.proxy.ctl("backfill", "users_name", "status").get("waiting", ""))
+        both.first.signal(signal.SIGSTOP)
+        both.wait_for(both.second)
+    assert both.port() == both.second.port and both.phase() == "dual-write"
+
+
 def test_a_backend_that_became_read_only_is_left_with_every_session(pair):
     both = pair()
     both.proxy.walk("users_name", "dual-write")
