@@ -318,32 +318,61 @@ def test_full_authentication_with_a_script(fake, fake_proxies, how, backend, plu
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_further_factors_with_a_script(fake, fake_proxies, backend):
-    """AuthNextFactor, and the dialogue of any plugin behind it, pass both ways; a wrong word in it is refused."""
+    """AuthNextFactor, and the dialogue of any plugin behind it, pass both ways; a wrong word in it is refused. So at the
+    login, and so when the client becomes somebody else."""
     factors = [(b"mysql_clear_password", [(b"", b"second word\0")]),
                (b"some_device_client", [(b"challenge \0\xff\xfe", b"\x02reply"), (b"\x04", b""), (b"and \0" * 9000, b"\0")])]
 
-    def login(more, wrong=None):
+    def further(wire, packet, wrong):
+        """What the server says of the further factors; b"" where it takes them."""
+        for plugin, rounds in factors if packet[0] == 2 else []:
+            begin = b"\x02" + plugin + b"\0"
+            for said, heard in rounds:
+                assert packet == begin + said
+                begin = b"\x01"
+                wire.send(heard if heard != wrong else b"no", wire.sequence)
+                packet = wire.receive()
+                if packet[0] == 0xFF:
+                    return packet[9:]
+        return packet[9:] if packet[0] == 0xFF else b""
+
+    def login(wire, more, wrong=None):
+        greeting = wire.receive()
+        wire.send(wire.handshake_response(greeting, user="user", password="secret word", more=more), 1)
+        return further(wire, wire.finish_login(salt_of(greeting), b"secret word"), wrong)
+
+    def become(wire, wrong=None, password=b"secret word"):
+        wire.send(b"\x11other\0\0\0\x2d\0caching_sha2_password\0")
+        return further(wire, wire.finish_login(b"", password), wrong)
+
+    def outcome(more, wrong=None):
+        fake.factors = factors
         with Wire(fake_proxies[backend].port) as wire:
-            greeting = wire.receive()
-            wire.send(wire.handshake_response(greeting, user="user", password="secret word", more=more), 1)
-            packet = wire.finish_login(salt_of(greeting), b"secret word")
-            for plugin, rounds in factors if packet[0] == 2 else []:
-                begin = b"\x02" + plugin + b"\0"
-                for said, heard in rounds:
-                    assert packet == begin + said
-                    begin = b"\x01"
-                    wire.send(heard if heard != wrong else b"no", wire.sequence)
-                    packet = wire.receive()
-                    if packet[0] == 0xFF:
-                        return packet[9:]
-            return packet[9:] if packet[0] == 0xFF else wire.query("SELECT 1")
+            words = login(wire, more, wrong)
+            assert words or wire.query("SELECT 1") == b"\1"
+        return words
+
+    def outcome_of_change(before, after, more, wrong=None, **options):
+        with Wire(fake_proxies[backend].port) as wire:
+            fake.factors = before
+            assert login(wire, more) == b""
+            fake.factors = after
+            words = become(wire, wrong, **options)
+            assert words or wire.query("SELECT 1") == b"\1"
+        return words
 
     fake.account("caching_sha2_password", "secret word")
-    fake.factors = factors
+    denied = b"Access denied for user"
     try:
-        assert login(MULTI_FACTOR) == b"\1"
-        assert login(MULTI_FACTOR, wrong=b"second word\0") == login(MULTI_FACTOR, wrong=b"\0") == b"Access denied for user"
-        assert login(0) == b"Access denied for user"
+        assert outcome(MULTI_FACTOR) == b""
+        assert outcome(MULTI_FACTOR, wrong=b"second word\0") == outcome(MULTI_FACTOR, wrong=b"\0") == denied
+        assert outcome(0) == denied
+        for before, after in (([], factors), (factors, []), (factors, factors)):
+            assert outcome_of_change(before, after, MULTI_FACTOR) == b""
+            assert outcome_of_change(before, after, MULTI_FACTOR, password=b"wrong") == denied
+        assert outcome_of_change([], factors, MULTI_FACTOR, wrong=b"second word\0") == denied
+        assert outcome_of_change([], factors, MULTI_FACTOR, wrong=b"\0") == denied
+        assert outcome_of_change([], factors, 0) == denied
     finally:
         fake.factors = []
     assert fake.trouble == []

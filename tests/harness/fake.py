@@ -71,6 +71,12 @@ class Conversation:
             rest = rest[rest.index(b"\0") + 1:]
         return proof, rest[:rest.index(b"\0")].decode()
 
+    def change_user(self):
+        """Whoever the client is now proves it anew; a MySQL server chooses a salt for that, so it always asks."""
+        self.prove(b"", "")
+        self.further_factors()
+        self.accept()
+
     def decrypt(self, sealed):
         done = subprocess.run(["openssl", "pkeyutl", "-decrypt", "-inkey", str(self.fake.rsa), "-pkeyopt",
                                "rsa_padding_mode:oaep"], input=sealed, capture_output=True, check=False)
@@ -91,10 +97,9 @@ class Conversation:
             raise AssertionError(f"{answer!r} is no password")
         return answer[:-1].decode()
 
-    def authenticate(self):
+    def prove(self, proof, named):
+        """The first factor: `proof` is by the plugin that the client has named."""
         plugin, expected = self.fake.plugin, self.fake.password
-        self.greet()
-        proof, named = self.login()
         self.salt = SALT
         if plugin == "none at all":
             return
@@ -131,11 +136,18 @@ class Conversation:
                 if self.receive() != heard:
                     raise Refused
 
+    def accept(self):
+        self.send(b"\0\0\0\2\0\0\0")
+
     def answer(self):
         """Every query has one row: the user's name."""
         self.sequence = 0
-        if self.receive()[:1] == b"\x01":
+        command = self.receive()[:1]
+        if command == b"\x01":
             raise EOFError
+        if command == b"\x11":
+            self.change_user()
+            return
         eof = b"\xfe\0\0\2\0"
         column = b"\3def\0\0\0\4user\0\x0c\x2d\0\xff\0\0\0\xfd\0\0\0\0\0"
         for payload in (b"\1", column, eof, b"\4user", eof):
@@ -143,9 +155,10 @@ class Conversation:
 
     def run(self):
         try:
-            self.authenticate()
+            self.greet()
+            self.prove(*self.login())
             self.further_factors()
-            self.send(b"\0\0\0\2\0\0\0")
+            self.accept()
             while True:
                 self.answer()
         except Refused:
