@@ -9,9 +9,10 @@ time, against a private server that is made anew for each piece and each way:
                suite's own (elsewhere.t1, …), so that every statement that names one is parsed and resolved
 
 The server, its databases and a running crossfade beside it are the same in every way; only the path differs. A test
-that passes directly and does not pass otherwise is run again, alone and by all ways; what then still differs is a
-difference. Known are those that end at a statement which crossfade refuses for a reason in docs/sql.md, and those in
-server_suite.txt beside this file, with their reasons; every other one makes the run fail.
+that fails directly may do so for what an earlier one of its piece left behind: it is believed when it has also failed
+alone. A test that passes directly and does not pass otherwise is run again, alone and by all ways; what then still
+differs is a difference. Known are those that end at a statement which crossfade refuses for a reason in docs/sql.md, and
+those in server_suite.txt beside this file, with their reasons; every other one makes the run fail.
 
     server_suite.py [--suite main] [--protocol normal|ps] [--piece N] [--seconds S] [--again] [--out DIR] [TEST…]
 
@@ -110,10 +111,11 @@ def results_of(report):
     return found
 
 
-def run_tests(command, server, timeout):
+def run_tests(command, environment, server, timeout):
     """Runs mariadb-test-run and gives its output; ends it when the server has ended, which nobody would start again."""
     with tempfile.TemporaryFile("w+", errors="replace") as output:
-        child = subprocess.Popen(command, cwd=MTR, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        child = subprocess.Popen(command, cwd=MTR, env={**os.environ, **environment}, stdout=output,
+                                 stderr=subprocess.STDOUT, start_new_session=True)
         try:
             wait_until(lambda: child.poll() is not None or not server.running, timeout)
         except Failure:
@@ -136,7 +138,8 @@ def run_piece(way, suite, protocol, tests):
                    f"--xml-report={report}", "--extern", f"socket={socket}", "--extern", f"port={port}",
                    "--extern", "host=localhost", "--extern", "user=root", "--noreorder", "--skip-rpl",
                    *(["--ps-protocol"] if protocol == "ps" else []), *(f"{suite}.{test}" for test in tests)]
-        output = run_tests(command, server, 60 * MINUTES_A_TEST * len(tests))
+        environment = {"MASTER_MYSOCK": str(socket), "MASTER_MYPORT": str(port)}  # as include/default_my.cnf has them
+        output = run_tests(command, environment, server, 60 * MINUTES_A_TEST * len(tests))
         if not report.exists():
             return {test: f"failed: no report:\n{output[-2000:]}" for test in tests}
         return results_of(report)
@@ -173,14 +176,14 @@ class Book:
         self.path = path
         self.results = {way: {} for way in WAYS}
         self.alone = {}
-        self.done = []
+        self.tried = {"again": [], "alone": []}  # which had that chance to pass directly
         if path.exists() and not again:
             saved = json.loads(path.read_text())
-            self.results, self.alone, self.done = saved["results"], saved["alone"], saved["done"]
+            self.results, self.alone, self.tried = saved["results"], saved["alone"], saved["tried"]
 
     def save(self):
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(json.dumps({"results": self.results, "alone": self.alone, "done": self.done}, indent=1))
+        self.path.write_text(json.dumps({"results": self.results, "alone": self.alone, "tried": self.tried}, indent=1))
 
     def passed(self, way):
         return {test for test, result in self.results[way].items() if result == "pass"}
@@ -271,13 +274,14 @@ class Runner:
         """What fails behind another test's left-overs gets more chances on new servers: among those that failed, and alone."""
         self.pieces("direct", tests)
         for chance, size in (("again", max(1, self.arguments.piece // 4)), ("alone", 1)):
-            if chance in self.book.done:
-                continue
-            failed = [base(test) for test, result in self.book.results["direct"].items()
-                      if result.startswith(("failed", "did not run"))]
+            tried, results = self.book.tried[chance], self.book.results["direct"]
+            failed = {base(test) for test, result in results.items() if result.startswith(("failed", "did not run"))}
+            failed = sorted(failed.difference(tried))
             for at in range(0, len(failed), size):
                 self.piece("direct", failed[at:at + size])
-            self.book.done.append(chance)
+                tried += failed[at:at + size]
+                self.book.save()
+            print(f"direct, {chance}: {len(tried)} run, {len(self.book.passed('direct'))} passed in all", flush=True)
 
     def __call__(self):
         self.directly(self.arguments.tests or suite_tests(self.arguments.suite))
