@@ -93,7 +93,7 @@ static inline bool may_be_listed(const struct scan_names *names, struct span wor
     return names->bloom >> bloom_bit(word.len, first, last) & 1 || ((first | last) & 0x80);
 }
 
-static void test_name(struct scan *s, struct span word)
+static inline void test_name(struct scan *s, struct span word)
 {
     if (word.len > 0 && may_be_listed(s->names, word) && is_listed(s->names, word))
         s->found |= SCAN_NAME;
@@ -201,8 +201,7 @@ static const char *scan_word(struct scan *s, const char *p)
     struct span word = {start, (size_t)(p - start)};
     if (s->words < 2)
         leading_word(s, word);
-    if (may_be_listed(s->names, word))
-        test_name(s, word);
+    test_name(s, word);
     if (lex_is(*start, CLASS_DIGIT))
         test_behind_number(s, word);
     return p;

@@ -222,6 +222,7 @@ static void test_keywords(void **state)
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         char lower[32];
         struct span word = span_of(words[i].word);
+        assert_true(i == 0 || strcmp(words[i - 1].word, words[i].word) < 0);
         for (size_t c = 0; c <= word.len; c++)
             lower[c] = (char)ascii_lower((unsigned char)word.ptr[c]);
         assert_int_equal(keyword_of(word), words[i].kw);
