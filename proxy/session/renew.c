@@ -25,6 +25,7 @@ struct renewal {
     struct span session_database;
 };
 
+static bool prepare(struct session *s);
 static void next_step(struct session *s);
 
 void renewal_free(struct session *s)
@@ -140,8 +141,7 @@ static void prepare_done(struct session *s, bool ok)
     if (!ok && s->tracker.error == ERROR_MOST_PREPARED && !r->st->name.ptr && !r->made_room) {
         statement_close_backend(s, r->st->backend_id);
         r->made_room = r->st->lost = true;
-        r->step--;
-        next_step(s);
+        prepare(s);
         return;
     }
     if (!ok && (r->modes || r->database)) { /* own commands to come would forget the error */
