@@ -119,7 +119,7 @@ static bool describe(struct session *s, struct span packet)
 
 /* A statement was prepared anew, so the definitions that the client keeps may be others: they are put in
  * where the server leaves them out. What comes behind them counts on. */
-static bool tell(struct session *s, struct span packet)
+static bool tell(struct session *s, char *bytes, size_t len)
 {
     struct statement *st = s->executing;
     if (!st || s->tracker.kind != KIND_COLUMNS || s->tracker.results > 0 || buf_len(&st->untold) == 0)
@@ -128,9 +128,9 @@ static bool tell(struct session *s, struct span packet)
     bool left_out = s->tracker.count == 0;
     st->untold = BUF_INIT;
     if (left_out) {
-        uint8_t seq = (uint8_t)packet.ptr[3];
-        ((char *)packet.ptr)[packet.len - 1] = 1; /* they follow */
-        buf_add_span(out, packet);
+        uint8_t seq = (uint8_t)bytes[3];
+        bytes[len - 1] = 1; /* they follow */
+        buf_add(out, bytes, len);
         s->tracker.kind = KIND_DEFINITION;
         for (size_t at = 0, size; at < buf_len(&untold); at += size) {
             char *one = buf_ptr(&untold) + at;
@@ -147,12 +147,19 @@ static bool tell(struct session *s, struct span packet)
     return left_out;
 }
 
-/* A packet that decides something, and its way to the client. */
-static void pass_packet(struct session *s, struct span packet)
+/* Counts a packet on from those that were put in or taken away before it. */
+static void renumber(const struct session *s, char *bytes)
 {
+    bytes[3] = (char)((unsigned char)bytes[3] + s->renumber);
+}
+
+/* A packet that decides something, and its way to the client. */
+static void pass_packet(struct session *s, char *bytes, size_t len)
+{
+    struct span packet = {bytes, len};
     if (s->renumber)
-        ((char *)packet.ptr)[3] = (char)((unsigned char)packet.ptr[3] + s->renumber);
-    if (describe(s, packet) || tell(s, packet))
+        renumber(s, bytes);
+    if (describe(s, packet) || tell(s, bytes, len))
         return;
     if (s->preparing) {
         prepare_answer(s, TRACK_PACKET, packet);
@@ -162,7 +169,7 @@ static void pass_packet(struct session *s, struct span packet)
     if (state && s->strip_state)
         ok_without_state(packet, channel_out(&s->client));
     else
-        channel_send(&s->client, packet.ptr, packet.len);
+        channel_send(&s->client, bytes, len);
 }
 
 static void note(struct session *s, struct span packet)
@@ -215,32 +222,34 @@ static size_t pass_as_is(struct session *s, const char *bytes, size_t len, enum 
     return off;
 }
 
-static size_t handle_event(struct session *s, enum track_event ev, struct span packet, bool at_header)
+/* How many of the bytes it took: all that the event is of. */
+static size_t handle_event(struct session *s, enum track_event ev, char *bytes, size_t len, bool at_header)
 {
+    struct span packet = {bytes, len};
     switch (ev) {
     case TRACK_MORE:
         return 0;
     case TRACK_PASS:
         if (s->renumber && at_header) /* the tracker is in whole mode: there is one header */
-            ((char *)packet.ptr)[3] = (char)((unsigned char)packet.ptr[3] + s->renumber);
+            renumber(s, bytes);
         if (s->preparing)
             prepare_answer(s, ev, packet);
         else
-            channel_send(&s->client, packet.ptr, packet.len);
-        return packet.len;
+            channel_send(&s->client, bytes, len);
+        return len;
     case TRACK_PACKET:
         note(s, packet);
-        pass_packet(s, packet);
-        return packet.len;
+        pass_packet(s, bytes, len);
+        return len;
     case TRACK_END:
         note(s, packet);
         if (s->tracker.kind == KIND_ERR && s->tracker.error == ERROR_REPREPARE && execute_again(s))
-            return packet.len;
+            return len;
         if (hold(s, packet))
-            return packet.len;
-        pass_packet(s, packet);
+            return len;
+        pass_packet(s, bytes, len);
         answer_ended(s, s->tracker.kind != KIND_ERR);
-        return packet.len;
+        return len;
     case TRACK_BROKEN:
         break;
     }
@@ -257,7 +266,7 @@ size_t answer_from_backend(struct session *s, char *bytes, size_t len)
         passed = pass_as_is(s, bytes, len, &ev, &used);
     else
         ev = tracker_feed(&s->tracker, bytes, len, &used);
-    return passed + handle_event(s, ev, (struct span){bytes + passed, used}, at_header);
+    return passed + handle_event(s, ev, bytes + passed, used, at_header);
 }
 
 /* Nothing was asked: the server says why it will close (a time-out, a KILL, its shutdown). */
