@@ -59,7 +59,7 @@ void channel_shut(struct channel *c)
     c->zip = NULL;
     /* An end first: a socket that is closed while something waits to be read sends a reset alone, by which
      * the client would lose what it has not read yet. */
-    if (!c->eof && !c->hung_up)
+    if (!c->eof && !c->hung_up && !c->quit)
         shutdown(c->fd, SHUT_RDWR);
     close(c->fd);
     c->fd = -1;

@@ -188,7 +188,7 @@ static size_t quit_begin(struct session *s, char *bytes, size_t len)
     if (s->send_left > 0)
         return used;
     channel_flush(&s->backend);
-    s->client.eof = s->backend.hung_up = true;
+    s->client.quit = s->backend.quit = true;
     session_close(s, "the client quit");
     return used;
 }

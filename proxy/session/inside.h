@@ -81,6 +81,7 @@ struct channel {
     bool eof;              /* nothing more comes from it */
     bool broken;           /* it takes nothing more; what it still sends is read */
     bool hung_up;          /* the backend was told that nothing more comes */
+    bool quit;             /* COM_QUIT passed: either side closes as it likes */
     bool abrupt;           /* the other side's TLS ended without a goodbye: so does this one's */
     struct event readable, writable;
     struct buf in;      /* read, and not consumed yet */
