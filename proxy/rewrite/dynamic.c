@@ -141,6 +141,7 @@ static struct rewrite_result *rewritten(struct plan *p, struct span text, const 
     s.find_prepared = NULL;
     s.values = NULL;
     s.value_count = 0;
+    p->within = p->within || rewrite_names(&s, text);
     if (rewrite_wanted(&s, text))
         rewrite_within(p, &s, text, out);
     return out;

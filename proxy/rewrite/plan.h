@@ -62,6 +62,7 @@ struct plan {
     bool charset_set; /* an earlier statement of the text sets a character set or a collation */
     bool acted;       /* an earlier statement of the text may have given a variable another value */
     bool unseen;      /* an earlier statement of the text had FACT_PREPARED */
+    bool within;      /* some SQL in a string may name a migrated table */
 
     struct touch_node *touches; /* newest first */
     uint32_t touch_count;

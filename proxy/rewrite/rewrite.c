@@ -15,6 +15,12 @@ bool rewrite_wanted(const struct rewrite_session *s, struct span text)
     return scan_text_for(&s->dialect, text, &s->rules->names, concern) & concern;
 }
 
+bool rewrite_names(const struct rewrite_session *s, struct span text)
+{
+    uint32_t concern = SCAN_NAME | SCAN_BROKEN;
+    return s->rules->count > 0 && scan_text_for(&s->dialect, text, &s->rules->names, concern) & concern;
+}
+
 #define SHOWN_MAX 16384 /* columns of a text's results that are told of: a session keeps them */
 
 /* All statements of one text. */
@@ -558,6 +564,7 @@ static void run_text(struct arena *arena, const struct rewrite_session *s, struc
     out->named = run.plan.named_ops;
     out->named_count = run.plan.named_op_count;
     out->ask = run.plan.ask;
+    out->within = run.plan.within;
     out->shown = run.shown;
     out->shown_count = run.shown_count;
     out->out_param_count = out->param_count;

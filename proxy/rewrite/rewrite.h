@@ -117,6 +117,7 @@ struct rewrite_result {
     enum rewrite_verdict verdict;
     uint32_t facts;
     bool touches;              /* names a migrated table: what it becomes depends on the generation */
+    bool within;               /* prepares or runs SQL in a string that may name one */
     struct span text;          /* REWRITTEN: in the arena, or in `into` */
     bool over;                 /* REWRITTEN: `text` is in the session's `over`, and the original is gone */
     const struct rule *rule;   /* UNREWRITABLE: whose; NULL where no single one is to blame */
@@ -143,6 +144,10 @@ struct rewrite_result {
 /* A cheap look, no arena: whether rewrite_text() must be called at all. false: send the bytes, there are
  * no facts. Reads every byte once at most; with no rules it reads nothing. */
 bool rewrite_wanted(const struct rewrite_session *s, struct span text);
+
+/* As cheap: whether a migrated table's name is among the words of the text, so that what it means depends on
+ * the default database. What strings hold is not looked at: result.within. */
+bool rewrite_names(const struct rewrite_session *s, struct span text);
 
 /* Rewrites `text`. Everything in *out points into `arena`, `text` or the rules. Never fails: what goes
  * wrong (a text beyond the arena's limit, too deep a nesting) is UNREWRITABLE where the text names a

@@ -85,6 +85,8 @@ static void auth_ended(struct session *s, struct span packet)
         pass_ok(s, packet);
     else
         channel_send(&s->client, packet.ptr, packet.len);
+    if (!changing) /* init_connect, which runs behind it, may choose another one untold */
+        s->database_known = false;
     if (good && !changing && s->compression != ZIP_NONE &&
         !channel_compress(&s->client, (enum zip_algorithm)s->compression, s->zstd_level))
         session_fail(s, "out of memory");

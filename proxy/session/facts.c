@@ -5,19 +5,39 @@
 
 #include <stdlib.h>
 
+uint32_t facts_modes_in_flags(const struct session *s)
+{
+    return SQL_NO_BACKSLASH_ESCAPES | (s->mariadb ? SQL_ANSI_QUOTES : 0u);
+}
+
+static uint32_t modes_told(const struct session *s)
+{
+    uint32_t modes = s->status & STATUS_NO_BACKSLASH_ESCAPES ? SQL_NO_BACKSLASH_ESCAPES : 0;
+    if (s->status & STATUS_ANSI_QUOTES)
+        modes |= SQL_ANSI_QUOTES;
+    return modes & facts_modes_in_flags(s);
+}
+
+static void believe_flags(struct session *s)
+{
+    s->dialect.modes = (s->dialect.modes & ~facts_modes_in_flags(s)) | modes_told(s);
+}
+
+/* A routine that sets sql_mode has it set back when it ends, but not the flags, on either line of servers. So
+ * flags that stay as they were say nothing against what was asked for; and where they change while no SET
+ * runs, they may be wrong. What the proxy sets and sets back itself is known without them. */
 void facts_status(struct session *s, uint16_t status)
 {
+    uint32_t before = modes_told(s);
     s->status = status;
     s->status_stale = false;
-    uint32_t modes = s->dialect.modes & ~(uint32_t)SQL_NO_BACKSLASH_ESCAPES;
-    if (status & STATUS_NO_BACKSLASH_ESCAPES)
-        modes |= SQL_NO_BACKSLASH_ESCAPES;
-    if (s->mariadb) {
-        modes &= ~(uint32_t)SQL_ANSI_QUOTES;
-        if (status & STATUS_ANSI_QUOTES)
-            modes |= SQL_ANSI_QUOTES;
-    }
-    s->dialect.modes = modes;
+    if (modes_told(s) == before)
+        return;
+    believe_flags(s);
+    if (s->state == STATE_OWN)
+        return;
+    s->modes_known = false;
+    s->modes_doubted |= !s->pending || (s->pending->facts & (FACT_MODES | FACT_PREPARED)) != FACT_MODES;
 }
 
 void facts_set_database(struct session *s, struct span name)
@@ -39,6 +59,8 @@ static void temporary_forget(struct session *s);
 void facts_forget(struct session *s)
 {
     s->modes_known = s->charset_known = s->database_known = false;
+    s->modes_doubted = false;
+    believe_flags(s);
     s->sql_prepared = false;
     temporary_forget(s);
 }
@@ -182,6 +204,7 @@ void facts_set_modes(struct session *s, struct span sql_mode, struct span charse
     free(s->collation);
     s->collation = strndup(collation.ptr, collation.len);
     s->modes_known = s->charset_known = s->sql_mode && s->charset && s->collation;
+    s->modes_doubted = modes_told(s) != (s->dialect.modes & facts_modes_in_flags(s));
 }
 
 void facts_free(struct session *s)

@@ -182,6 +182,7 @@ struct session {
     bool cursor;       /* COM_STMT_EXECUTE: it asks for a cursor */
     bool syntax_taken; /* the server takes the command's text, which was not understood here */
     bool modes_known, charset_known, database_known;
+    bool modes_doubted; /* where they are not known, the status flags may be wrong about them */
     struct sql_dialect dialect;
     char *database; /* malloc'ed, or NULL: none */
     size_t database_len;
@@ -396,6 +397,7 @@ void session_adopted(struct session *s);
 /* What an OK packet says of the session. */
 void facts_from_ok(struct session *s, struct span payload);
 void facts_status(struct session *s, uint16_t status);
+uint32_t facts_modes_in_flags(const struct session *s); /* SQL_…: those that the server's status flags tell */
 void facts_set_database(struct session *s, struct span name);
 void facts_forget(struct session *s); /* modes, character set and database are unknown */
 

@@ -90,7 +90,7 @@ bool named_find(const void *session, struct span name, struct rewrite_prepared *
     const struct statement *st = find(s, name);
     if (!st)
         return false;
-    *out = (struct rewrite_prepared){st->text, st->dialect, st->database};
+    *out = (struct rewrite_prepared){st->text, statement_dialect(s, st), st->database};
     out->dialect.version = s->dialect.version;
     out->dialect.mariadb = s->dialect.mariadb;
     return true;
@@ -315,7 +315,8 @@ static void ask_value(struct session *s, struct span e)
  * of that moment. */
 static bool read_otherwise(const struct session *s, const struct statement *st)
 {
-    return !s->mariadb && st->serial != generation_serial(s->pin) && statement_modes_differ(s, st);
+    return !s->mariadb && st->touches && st->serial != generation_serial(s->pin) &&
+           statement_modes_differ(s, st);
 }
 
 /* What the server must have under a name before the text comes; a null pointer: what it has will do. */

@@ -57,6 +57,38 @@ struct statement *statement_of(struct session *s, struct span text, enum text_pl
     return st;
 }
 
+struct sql_dialect statement_dialect(const struct session *s, const struct statement *st)
+{
+    struct sql_dialect d = s->dialect;
+    if (st->settled)
+        return st->dialect;
+    uint32_t told = facts_modes_in_flags(s);
+    d.modes = (d.modes & ~told) | (st->dialect.modes & told);
+    d.charset = st->dialect.charset;
+    return d;
+}
+
+/* Copies what is set for a statement that must be prepared anew. */
+static bool keep_modes(const struct session *s, struct statement *st)
+{
+    st->settled = s->modes_known && s->charset_known;
+    if (!st->settled)
+        return true;
+    st->sql_mode = strdup(s->sql_mode);
+    st->charset = strdup(s->charset);
+    st->collation = strdup(s->collation);
+    return st->sql_mode && st->charset && st->collation;
+}
+
+bool statement_settle(const struct session *s, struct statement *st)
+{
+    if (st->settled)
+        return true;
+    if (s->modes_known && s->charset_known)
+        st->dialect = statement_dialect(s, st);
+    return keep_modes(s, st);
+}
+
 bool statement_context(const struct session *s, struct statement *st, struct span database)
 {
     st->dialect = s->dialect;
@@ -65,18 +97,7 @@ bool statement_context(const struct session *s, struct statement *st, struct spa
         return false;
     if (database.len > 0)
         memcpy((char *)st->database.ptr, database.ptr, database.len);
-    if (!st->touches || !s->sql_mode || !s->charset || !s->collation)
-        return true;
-    st->sql_mode = strdup(s->sql_mode);
-    st->charset = strdup(s->charset);
-    st->collation = strdup(s->collation);
-    return st->sql_mode && st->charset && st->collation;
-}
-
-/* The context of a statement of the binary protocol. */
-static bool remember_context(const struct session *s, struct statement *st)
-{
-    return !s->database_known || statement_context(s, st, (struct span){s->database, s->database_len});
+    return keep_modes(s, st);
 }
 
 size_t prepare_begin(struct session *s, char *bytes, size_t len)
@@ -100,7 +121,7 @@ size_t prepare_begin(struct session *s, char *bytes, size_t len)
         return g.size;
     }
     s->preparing = statement_of(s, text, plan, &r);
-    if (!s->preparing || !remember_context(s, s->preparing)) {
+    if (!s->preparing || !statement_context(s, s->preparing, (struct span){s->database, s->database_len})) {
         session_fail(s, "out of memory");
         return 0;
     }

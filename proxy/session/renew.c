@@ -304,8 +304,12 @@ void statement_renew_named(struct session *s, struct statement *st, struct span 
 {
     struct statement *fresh = statement_new(st->text, sent);
     if (fresh) {
-        fresh->touches = st->touches;
+        fresh->touches = st->touches || !span_eq(sent, st->text);
         fresh->serial = generation_serial(s->pin);
+    }
+    if (fresh && !statement_settle(s, st)) {
+        statement_free(fresh);
+        fresh = NULL;
     }
     if (!fresh || !begin(s, st, fresh))
         session_fail(s, "out of memory");
@@ -348,10 +352,14 @@ enum renew statement_renew(struct session *s, struct statement *st, struct rewri
     if (plan == TEXT_REFUSE)
         return RENEW_REFUSED;
     struct statement *fresh = statement_of(s, st->text, plan, r);
+    if (fresh && fresh->touches && !statement_settle(s, st)) {
+        statement_free(fresh);
+        fresh = NULL;
+    }
     /* When a table has changed the server prepares by itself, MySQL under the modes of that moment: there the
      * text goes anew under its own. */
     bool same = fresh && !st->lost && span_eq(fresh->sent, st->sent);
-    if (same && (s->mariadb || !statement_modes_differ(s, st))) {
+    if (same && (s->mariadb || !fresh->touches || !statement_modes_differ(s, st))) {
         refresh(st, fresh);
         return RENEW_READY;
     }

@@ -47,8 +47,9 @@ struct statement {
     struct generation *pin; /* while there is more long data than is kept: the backend's statement stays */
     /* What the text was prepared under, and is prepared anew under: */
     struct sql_dialect dialect;
-    struct span database;                 /* malloc'ed; null pointer: it was not known */
-    char *sql_mode, *charset, *collation; /* malloc'ed; NULL where it touches no migration */
+    bool settled;                         /* the dialect is known, not only what the server told by itself */
+    struct span database;                 /* malloc'ed */
+    char *sql_mode, *charset, *collation; /* malloc'ed; NULL where it is not settled */
     struct statement_count *counts;
     size_t count_count;
 };
@@ -60,9 +61,16 @@ struct statement *statement_new(struct span text, struct span sent);
 struct statement *statement_of(struct session *s, struct span text, enum text_plan plan,
                                const struct rewrite_result *r);
 
-/* Remembers what the server reads the text under, for when it is prepared anew: the session's dialect, its
- * modes where the text touches a migration, and `database`. false: out of memory. */
+/* Remembers what the server reads the text under, for when it is prepared anew: the session's dialect and
+ * modes as far as they are known, and `database`. false: out of memory. */
 bool statement_context(const struct session *s, struct statement *st, struct span database);
+
+/* The same for what was not known then and is now. false: out of memory. */
+bool statement_settle(const struct session *s, struct statement *st);
+
+/* The dialect that its text is read by. Where that was not settled, nobody needed it then: what the session
+ * has now stands in for what was not told. */
+struct sql_dialect statement_dialect(const struct session *s, const struct statement *st);
 
 /* Its pin, if any, must have been given back. */
 void statement_free(struct statement *st);

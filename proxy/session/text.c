@@ -7,11 +7,12 @@
 
 #define ERROR_MALFORMED 1835
 
-/* MySQL's status flags do not tell ANSI_QUOTES: as long as that is not known, what stands in double quotes
- * may be a migrated table's name. */
+/* MySQL's status flags do not tell ANSI_QUOTES, and a routine leaves wrong ones behind: as long as that is
+ * not known, what stands in double quotes may be a migrated table's name. */
 static bool quotes_may_name(const struct session *s, const struct rewrite_session *rs, struct span text)
 {
-    if (s->mariadb || s->modes_known || s->asked || !memchr(text.ptr, '"', text.len))
+    bool told = s->mariadb && !s->modes_doubted;
+    if (told || s->modes_known || s->asked || !memchr(text.ptr, '"', text.len))
         return false;
     struct rewrite_session quoted = *rs;
     quoted.dialect.modes |= SQL_ANSI_QUOTES;
@@ -31,20 +32,36 @@ static struct buf *text_over(struct session *s, struct span head, struct span te
     return in;
 }
 
+/* Whether the server must be asked before what was decided on the text can be trusted. */
+static bool must_ask(const struct session *s, const struct rewrite_session *rs, struct span text,
+                     const struct rewrite_result *r)
+{
+    if (s->asked || (s->modes_known && s->charset_known && s->database_known))
+        return false;
+    return r->touches || r->ask.ptr || (!s->database_known && (r->within || rewrite_names(rs, text)));
+}
+
+/* Nobody looks at what the session does while there are no rules. */
+static void look_away(struct session *s)
+{
+    s->modes_known = s->charset_known = s->database_known = false;
+}
+
 enum text_plan text_decide(struct session *s, struct span text, const struct statement *as, struct span head,
                            struct rewrite_result *out)
 {
     const struct rules *rules = session_pin(s);
     *out = (struct rewrite_result){.verdict = REWRITE_UNCHANGED};
-    if (rules->count == 0 && s->named.count == 0) { /* nobody looks at what the session sets */
-        s->modes_known = s->charset_known = false;
+    if (rules->count == 0 && s->named.count == 0) {
+        look_away(s);
         return TEXT_FORWARD;
     }
     struct rewrite_session rs = facts_rewrite_session(s, rules, !head.ptr);
-    if (as && as->database.ptr) {
-        rs.dialect = as->dialect;
+    if (as) {
+        rs.dialect = statement_dialect(s, as);
         rs.database = as->database;
-    } else if (quotes_may_name(s, &rs, text)) {
+    }
+    if ((!as || !as->settled) && quotes_may_name(s, &rs, text)) {
         own_ask_modes(s);
         return TEXT_WAIT;
     }
@@ -59,8 +76,7 @@ enum text_plan text_decide(struct session *s, struct span text, const struct sta
         rs.over = text_over(s, head, text);
     }
     rewrite_text(s->shared->arena, &rs, text, out);
-    if ((out->touches || out->ask.ptr) && !s->asked &&
-        !(s->modes_known && s->charset_known && s->database_known)) {
+    if (must_ask(s, &rs, text, out)) {
         own_ask_modes(s);
         return TEXT_WAIT;
     }
@@ -98,7 +114,7 @@ size_t query_begin(struct session *s, char *bytes, size_t len)
     struct rewrite_result r;
     if (session_unruled(s) && s->named.count == 0) {
         session_pin(s);
-        s->modes_known = s->charset_known = false;
+        look_away(s);
         s->sql_prepared = true; /* perhaps */
         return command_forward(s, bytes, len);
     }

@@ -6,8 +6,9 @@ import threading
 
 import pymysql
 import pytest
-from harness import Client, ClientError, wait_until
+from harness import Client, ClientError, shop, wait_until
 from harness.wire import MAX_PAYLOAD, Wire
+from pymysql.constants import CLIENT
 
 COM_STMT_EXECUTE = 0x17
 NEED_REPREPARE, INTERRUPTED, MUST_CHANGE_PASSWORD = 1615, 1317, 1820
@@ -76,6 +77,96 @@ def test_a_statement_keeps_the_modes_and_the_database_that_it_was_prepared_under
             stored = server.query(f"SELECT fullname FROM {behind.database}.users WHERE id = 3")[0][0]
             assert stored == f"{step[0]} e"
     behind.assert_no_drift()
+
+
+def test_what_a_routine_sets_is_not_what_the_session_has(dual):
+    """A routine's sql_mode ends with it, but the status flags go on telling of it."""
+    name = dual.database
+    for routine in ("PROCEDURE plain() SET sql_mode = ''",
+                    "PROCEDURE quoting() SET sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'"):
+        dual.server.query(f"CREATE {routine.replace(' ', f' {name}.', 1)}")
+    for function, mode in (("plain_value", ""), ("quoting_value", "ANSI_QUOTES,NO_BACKSLASH_ESCAPES")):
+        dual.server.script(f"DELIMITER $$\nCREATE FUNCTION {function}() RETURNS INT NO SQL BEGIN SET sql_mode = '{mode}';"
+                           " RETURN 1; END$$\n", name)
+    with dual.connect().cursor() as cursor:
+        for runs in ("CALL plain()", "SELECT plain_value()", "DO plain_value()"):
+            cursor.execute("SET sql_mode = 'ANSI_QUOTES'")
+            cursor.execute("UPDATE users SET fullname = 'Not Yet' WHERE id = 2")
+            cursor.execute(runs)
+            cursor.execute("""UPDATE "users" SET "fullname" = 'Quoted Name' WHERE id = 2""")
+            assert new_names(dual, 2) == ("Quoted", "Name"), runs
+        for runs in ("CALL quoting()", "SELECT quoting_value()", "DO quoting_value()"):
+            cursor.execute("SET sql_mode = ''")
+            cursor.execute("UPDATE users SET fullname = 'Not Yet' WHERE id = 2")
+            cursor.execute(runs)
+            cursor.execute(r"""UPDATE users SET fullname = "Quoted Name" WHERE id = 2 AND 'a\'' <> ''""")
+            assert new_names(dual, 2) == ("Quoted", "Name"), runs
+            cursor.execute("SET sql_mode = 'ANSI_QUOTES'")
+            cursor.execute("""UPDATE "users" SET "fullname" = 'Quoted Again' WHERE id = 2""")
+            assert new_names(dual, 2) == ("Quoted", "Again"), runs
+
+
+def test_a_database_that_nobody_told_of(dual, server):
+    """init_connect runs behind the login's OK, and session tracking may be off."""
+    server.query(f"CREATE USER visitor_{dual.database} IDENTIFIED BY 'secret'")
+    server.query(f"GRANT ALL ON {dual.database}.* TO visitor_{dual.database}")
+    server.query(f"SET GLOBAL init_connect = 'USE {dual.database}'")
+    try:
+        visitor = dual.connect(user=f"visitor_{dual.database}", password="secret", db=None)
+        literal = dual.connect(user=f"visitor_{dual.database}", password="secret", db=None)
+    finally:
+        server.query("SET GLOBAL init_connect = ''")
+        server.query(f"DROP USER visitor_{dual.database}")
+    visitor.cursor().execute("UPDATE users SET fullname = 'By Init' WHERE id = 4")
+    assert new_names(dual, 4) == ("By", "Init")
+    literal.cursor().execute("PREPARE s FROM 'UPDATE users SET fullname = ''In Literal'' WHERE id = 4'")
+    literal.cursor().execute("EXECUTE s")
+    assert new_names(dual, 4) == ("In", "Literal")
+    with dual.connect(client_flag=CLIENT.MULTI_STATEMENTS).cursor() as cursor:
+        cursor.execute("SET session_track_schema = OFF")
+        cursor.execute("USE information_schema")
+        with pytest.raises(pymysql.MySQLError):
+            cursor.execute(f"USE {dual.database}; SELECT no_such_column")
+            cursor.nextset()
+        cursor.execute("UPDATE users SET fullname = 'Not Tracked' WHERE id = 4")
+    assert new_names(dual, 4) == ("Not", "Tracked")
+
+
+@pytest.mark.parametrize("modes", ["ANSI_QUOTES", "ANSI_QUOTES,PIPES_AS_CONCAT", ""])
+def test_prepared_before_its_migration_was_declared(server, database, proxy, modes):
+    """What nobody looked at then is read as it was meant: under that database, those modes."""
+    name, other = database(), database("other")
+    shop.create(server, name, 20, 20)
+    one = proxy()
+    with Client(port=one.port, database=other) as client:
+        client.check("db", name)
+        client.check("reset")
+        client.check("query", f"SET sql_mode = '{modes}'")
+        client.check("prepare", "s", """UPDATE "users" SET fullname = ? WHERE "id" = ?""" if modes else
+                     "UPDATE users SET fullname = ? WHERE id = ?")
+        client.check("db", other)
+        one.migrations = shop.migrations(name)
+        one.write_config()
+        one.ctl("reload")
+        one.walk("users_name", "dual-write")
+        client.check("execute", "s", "str:Late Comer", "int:5")
+    assert server.query(f"SELECT first_name, last_name FROM {name}.users WHERE id = 5") == [("Late", "Comer")]
+
+
+@pytest.mark.only("mariadb", reason="SIMULTANEOUS_ASSIGNMENT")
+def test_prepared_under_simultaneous_assignment_before_its_migration_was_declared(server, database, proxy):
+    name = database()
+    shop.create(server, name, 20, 20)
+    one = proxy()
+    with Client(port=one.port, database=name) as client:
+        client.check("query", "SET sql_mode = 'SIMULTANEOUS_ASSIGNMENT'")
+        client.check("prepare", "s", "UPDATE users SET fullname = ? WHERE id = ?")
+        one.migrations = shop.migrations(name)
+        one.write_config()
+        one.ctl("reload")
+        one.walk("users_name", "dual-write")
+        client.check("execute", "s", "str:Late Comer", "int:5")
+    assert server.query(f"SELECT first_name, last_name FROM {name}.users WHERE id = 5") == [("Late", "Comer")]
 
 
 def test_a_temporary_table_hides_the_migrated_one(dual):
