@@ -290,6 +290,8 @@ static void plan_prepare(struct plan *p, const struct stmt *s)
         adopt(p, r, p->session->want_parts);
         op.touches = r->touches;
         op.sent = sent_text(op.text, r);
+        if (sets_modes_for_itself(p, s)) /* it is read by modes that are not known here */
+            op.text = (struct span){NULL, 0};
         if (op.touches &&
             p->charset_set) /* it could not be prepared anew under what the server reads it by */
             refuse(p, p->strict ? p->strict : p->named,

@@ -486,6 +486,12 @@ void plan_other(struct plan *p, const struct stmt *s);
 void plan_alter(struct plan *p, const struct stmt *s);         /* alter.c */
 void plan_create_select(struct plan *p, const struct stmt *s); /* create_table.c */
 
+/* Whether the word, in lower case, is anywhere in the text. */
+bool contains_word(struct span text, const char *word);
+
+/* SET STATEMENT sql_mode = … FOR it. */
+bool sets_modes_for_itself(const struct plan *p, const struct stmt *s);
+
 /* Whether `text` may mean the rule's table: a name in it is the table's (or stands somewhere in a text that
  * cannot be cut into tokens), and the default database or some place in it is the table's database. */
 bool text_names(const struct plan *p, struct span text, const struct rule *r);

@@ -36,15 +36,6 @@ struct run {
     bool modes_set; /* an earlier statement of the text sets sql_mode or a character set */
 };
 
-static bool contains_word(struct span text, const char *word)
-{
-    size_t len = strlen(word);
-    for (size_t i = 0; i + len <= text.len; i++)
-        if (span_ieq((struct span){text.ptr + i, len}, (struct span){word, len}))
-            return true;
-    return false;
-}
-
 /* ---- facts ---- */
 
 static uint32_t facts_of(const struct stmt *s)
@@ -142,6 +133,7 @@ static void add_shown(struct run *run, const struct rewrite_shown *shown)
 static void note_run(struct run *run, const struct rewrite_result *runs)
 {
     run->out->facts |= runs->facts & ~(uint32_t)(FACT_READS | FACT_WRITES);
+    run->modes_set = run->modes_set || (runs->modes_set && !run->plan.session->want_parts);
     if (runs->facts & FACT_USE)
         run->plan.database = run->out->use_database = runs->use_database;
     for (size_t i = 0; i < runs->temporary_count; i++)
@@ -389,17 +381,50 @@ static void plan_old_shape(struct plan *p, const struct stmt *s, uint32_t edits_
     p->hint = first.hint;
 }
 
-static void check_modes(struct run *run, const struct stmt *s)
+/* As rule_named(), under whatever sql_mode the server reads the text. */
+static const struct rule *rule_in_any_reading(const struct plan *p, struct span text)
+{
+    static const uint32_t modes = SQL_ANSI_QUOTES | SQL_NO_BACKSLASH_ESCAPES;
+    static const uint32_t readings[] = {0, SQL_ANSI_QUOTES, SQL_NO_BACKSLASH_ESCAPES, modes};
+    const struct rule *found = NULL;
+    for (size_t i = 0; i < sizeof readings / sizeof readings[0] && !found; i++) {
+        struct rewrite_session session = *p->session;
+        struct plan reader = *p;
+        session.dialect.modes = (session.dialect.modes & ~modes) | readings[i];
+        reader.session = &session;
+        found = rule_named(&reader, text);
+    }
+    return found;
+}
+
+/* `rest`: the text from the statement on, which is read otherwise where an earlier one has set the modes. */
+static void check_modes_set(struct run *run, struct span rest)
 {
     struct plan *p = &run->plan;
     const struct rule *r = p->strict ? p->strict : p->named;
+    if (!run->modes_set || p->refused)
+        return;
+    if (!r)
+        r = rule_in_any_reading(p, rest);
     if (!r)
         return;
-    if (run->modes_set)
-        refuse(p, r, "the text sets sql_mode or a character set before it names a migrated table",
-               "send the SET by itself");
-    if (s->has_set_statement && contains_word(span_in(p->text, s->range), "sql_mode"))
-        refuse(p, r, "SET STATEMENT sql_mode changes how assignments run", "set sql_mode for the session");
+    refuse(p, r, "the text sets sql_mode or a character set before it names a migrated table",
+           "send the SET by itself");
+    p->names_table = true;
+}
+
+/* Its modes hold for what SQL in a string is read by, too. */
+static void check_set_statement(struct plan *p, const struct stmt *s)
+{
+    static const char reason[] = "SET STATEMENT sql_mode changes how assignments run",
+                      hint[] = "set sql_mode for the session";
+    const struct rule *r = p->strict ? p->strict : p->named;
+    if (!sets_modes_for_itself(p, s))
+        return;
+    if (r)
+        refuse(p, r, reason, hint);
+    else if (s->kind == STMT_PREPARE || s->kind == STMT_EXECUTE_IMMEDIATE)
+        refuse_running(p, "SET STATEMENT sql_mode changes how SQL in a string is read", hint);
 }
 
 /* The statement's range, and the executable comments whole that it begins or ends in; both within `all`. */
@@ -441,11 +466,12 @@ static bool run_statement(struct run *run, size_t *off)
         p->part = run->part_count;
         plan_statement(p, s);
         plan_old_shape(p, s, before);
-        check_modes(run, s);
+        check_set_statement(p, s);
     } else {
         refuse_unparsed(p, (struct span){p->text.ptr + from, end - from}, status, &error);
         p->names_table = p->refused;
     }
+    check_modes_set(run, (struct span){p->text.ptr + from, p->text.len - from});
     if (s && !fatal) {
         note_facts(run, s);
         run->out->param_count += s->param_count;
@@ -565,6 +591,7 @@ static void run_text(struct arena *arena, const struct rewrite_session *s, struc
     out->named_count = run.plan.named_op_count;
     out->ask = run.plan.ask;
     out->within = run.plan.within;
+    out->modes_set = run.modes_set;
     out->shown = run.shown;
     out->shown_count = run.shown_count;
     out->out_param_count = out->param_count;

@@ -27,6 +27,20 @@ static void refuse_tables(struct plan *p, const struct stmt *s, const char *reas
     }
 }
 
+bool contains_word(struct span text, const char *word)
+{
+    size_t len = strlen(word);
+    for (size_t i = 0; i + len <= text.len; i++)
+        if (span_ieq((struct span){text.ptr + i, len}, (struct span){word, len}))
+            return true;
+    return false;
+}
+
+bool sets_modes_for_itself(const struct plan *p, const struct stmt *s)
+{
+    return s->has_set_statement && contains_word(span_in(p->text, s->range), "sql_mode");
+}
+
 bool text_names(const struct plan *p, struct span text, const struct rule *r)
 {
     char lower[256];

@@ -166,6 +166,14 @@ static void test_several_statements(void **state)
            "USE other; SELECT a FROM t; USE shop; SELECT (0 - t.`n`) AS `a` FROM t");
     expect("SET sql_mode = 'ANSI_QUOTES'; UPDATE t SET a = 1",
            "!the text sets sql_mode or a character set before it names a migrated table");
+    static const char *const unseen[] = {
+        "SET sql_mode = 'ANSI_QUOTES'; UPDATE \"t\" SET a = 1",
+        "SET sql_mode = 'ANSI_QUOTES'; SELECT ';'; UPDATE \"t\" SET \"a\" = 1; SELECT 1",
+        "EXECUTE IMMEDIATE 'SET sql_mode = ANSI_QUOTES'; UPDATE \"t\" SET a = 1",
+    };
+    for (size_t i = 0; i < sizeof unseen / sizeof unseen[0]; i++)
+        expect(unseen[i], "!the text sets sql_mode or a character set before it names a migrated table");
+    expect("SET sql_mode = 'ANSI_QUOTES'; UPDATE \"x\" SET a = 't'; SELECT 1", NULL);
     expect("SELECT 1; SELECT a FROM", NULL);
     expect("SELECT 1; SELECT a FROM t WHERE", "!syntax");
     expect("SELECT a FROM t WHERE 'x", "!syntax");
