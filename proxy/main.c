@@ -304,7 +304,7 @@ static bool start(struct process *p, char *error, size_t error_size)
         return false;
     if (!start_workers(p, error, error_size) || (p->takeover && !knows_phases(p, error, error_size)))
         return false;
-    p->listeners = listeners_open(p->base, p->workers, p->config, p->takeover, error, error_size);
+    p->listeners = listeners_open(p->workers, p->config, p->takeover, error, error_size);
     if (!p->listeners)
         return false;
     activation_close_rest();

@@ -1,17 +1,28 @@
-/* What a session asks of the worker that it lives in. All of it in the worker's own thread only. */
+/* What a session, and the gate before it, ask of the worker that they live in. All of it in the worker's own
+ * thread only. */
 #ifndef PROXY_NET_CONTEXT_H
 #define PROXY_NET_CONTEXT_H
 
 #include "proxy/net/backends.h"
+#include "proxy/net/loop.h"
 #include "proxy/net/worker.h"
 
-struct event_base *worker_base(struct worker *w);
+struct gate;
+
+struct loop *worker_loop(struct worker *w);
+struct gate *worker_gate(struct worker *w);
 
 /* What session_ops.open gave. */
 void *worker_data(struct worker *w);
 
 /* A number that no other session of the process has. */
 uint64_t worker_session_id(struct worker *w);
+
+/* Begins a session with a client that workers_admit() gave to this worker. Takes `fd` in any case; at
+ * max_connections the client is told the server's error 1040. `client` is copied. */
+void worker_serve(struct worker *w, int fd, const struct accepted *client);
+/* A client that workers_admit() gave to this worker has gone before worker_serve(). */
+void worker_client_gone(struct worker *w);
 
 /* A session that session_ops.start began is over. */
 void worker_session_ended(struct worker *w);

@@ -17,15 +17,14 @@ enum {
 struct waiting {
     struct gate *gate;
     struct waiting *next, **link;
-    struct event *readable, *deadline;
-    int fd;
+    struct watch watch; /* on its socket */
+    struct timer deadline;
     struct address from;
     struct buf header; /* what has come of it */
 };
 
 struct gate {
-    struct event_base *base;
-    struct workers *workers;
+    struct worker *worker;
     struct waiting *list;
     unsigned count;
 };
@@ -44,7 +43,7 @@ static void pass(struct gate *g, int fd, const struct address *from, const struc
 {
     struct accepted client = {.ends = *ends, .proxied = proxied};
     address_text(from, client.text, sizeof client.text);
-    workers_accept(g->workers, fd, &client);
+    worker_serve(g->worker, fd, &client);
 }
 
 /* ---- waiting for it ---- */
@@ -55,11 +54,13 @@ static void forget(struct waiting *w, bool shut)
     if (w->next)
         w->next->link = w->link;
     w->gate->count--;
-    event_free(w->readable);
-    event_free(w->deadline);
+    loop_watch(worker_loop(w->gate->worker), &w->watch, 0);
+    loop_timer_end(worker_loop(w->gate->worker), &w->deadline);
     buf_free(&w->header);
-    if (shut)
-        close(w->fd);
+    if (shut) {
+        close(w->watch.fd);
+        worker_client_gone(w->gate->worker);
+    }
     free(w);
 }
 
@@ -71,14 +72,13 @@ static void let_go(struct waiting *w, const char *why)
     forget(w, true);
 }
 
-/* It waits no more. Its events go first: from then on the socket is a worker's, who may close it at any time.
- */
+/* It waits no more. Its watch goes first: the session has one of its own. */
 static void admit(struct waiting *w, const struct address *from, const struct proxy_addresses *ends,
                   bool proxied)
 {
     struct gate *g = w->gate;
     struct address client = *from;
-    int fd = w->fd;
+    int fd = w->watch.fd;
     forget(w, false);
     pass(g, fd, &client, ends, proxied);
 }
@@ -92,7 +92,7 @@ static void header_came(struct waiting *w, const struct proxy_addresses *told)
         address_of_source(&ends, &from);
     } else {
         address_source(&w->from, &ends);
-        address_destination(w->fd, &ends);
+        address_destination(w->watch.fd, &ends);
     }
     admit(w, &from, &ends, true);
 }
@@ -104,19 +104,19 @@ static void without_header(struct waiting *w)
     admit(w, &w->from, &ends, false);
 }
 
-static void set_deadline(struct waiting *w, unsigned ms)
+static bool set_deadline(struct waiting *w, unsigned ms)
 {
-    event_add(w->deadline, &(struct timeval){(time_t)(ms / 1000), (suseconds_t)(ms % 1000) * 1000});
+    return loop_timer(worker_loop(w->gate->worker), &w->deadline, ms);
 }
 
 /* Looks at what has come without taking it, then takes what belongs to the header. */
 static void look(struct waiting *w)
 {
-    bool optional = workers_config(w->gate->workers)->proxy_header_optional;
+    bool optional = worker_config(w->gate->worker)->proxy_header_optional;
     struct proxy_addresses told;
     size_t size, before = buf_len(&w->header);
     char *to = buf_reserve(&w->header, PROXY_HEADER_MAX + 1) ? w->header.data + w->header.end : NULL;
-    ssize_t n = to ? recv(w->fd, to, PROXY_HEADER_MAX + 1 - before, MSG_PEEK) : 0;
+    ssize_t n = to ? recv(w->watch.fd, to, PROXY_HEADER_MAX + 1 - before, MSG_PEEK) : 0;
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
@@ -126,11 +126,12 @@ static void look(struct waiting *w)
     struct span seen = {buf_ptr(&w->header), before + (size_t)n};
     enum proxy_verdict verdict = proxy_header_parse(seen, &told, &size);
     size_t take = verdict == PROXY_HEADER ? size - before : verdict == PROXY_MORE ? (size_t)n : 0;
-    if (take > 0 && recv(w->fd, to, take, 0) != (ssize_t)take)
+    if (take > 0 && recv(w->watch.fd, to, take, 0) != (ssize_t)take)
         verdict = PROXY_BAD; /* peeked bytes do not vanish */
     w->header.end += take;
     if (verdict == PROXY_MORE && before == 0 && optional) /* it sends one, so it has the time for it */
-        set_deadline(w, workers_config(w->gate->workers)->handshake_timeout);
+        (void)set_deadline(
+            w, worker_config(w->gate->worker)->handshake_timeout); /* one that is set takes no memory */
     if (verdict == PROXY_HEADER)
         header_came(w, &told);
     else if (verdict == PROXY_NONE && before == 0 && optional)
@@ -139,17 +140,16 @@ static void look(struct waiting *w)
         let_go(w, "its PROXY header is garbled, or it sent none");
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+static void on_readable(struct watch *watch, uint32_t what)
 {
-    (void)fd, (void)what;
-    look(arg);
+    (void)what;
+    look(watch->arg);
 }
 
-static void on_deadline(evutil_socket_t fd, short what, void *arg)
+static void on_deadline(struct timer *deadline)
 {
-    (void)fd, (void)what;
-    struct waiting *w = arg;
-    if (workers_config(w->gate->workers)->proxy_header_optional && buf_len(&w->header) == 0)
+    struct waiting *w = deadline->arg;
+    if (worker_config(w->gate->worker)->proxy_header_optional && buf_len(&w->header) == 0)
         without_header(w);
     else
         let_go(w, "its PROXY header did not come in time");
@@ -157,44 +157,41 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 
 static void wait_for_header(struct gate *g, int fd, const struct address *from)
 {
-    const struct config *config = workers_config(g->workers);
+    const struct config *config = worker_config(g->worker);
     struct waiting *w = g->count < WAITING_MAX ? calloc(1, sizeof *w) : NULL;
     if (!w) {
         close(fd);
+        worker_client_gone(g->worker);
         return;
     }
-    *w = (struct waiting){.gate = g, .fd = fd, .from = *from, .link = &g->list, .next = g->list};
-    w->readable = event_new(g->base, fd, EV_READ | EV_PERSIST, on_readable, w);
-    w->deadline = evtimer_new(g->base, on_deadline, w);
-    if (!w->readable || !w->deadline || event_add(w->readable, NULL)) {
-        if (w->readable)
-            event_free(w->readable);
-        if (w->deadline)
-            event_free(w->deadline);
-        free(w);
-        close(fd);
-        return;
-    }
+    *w = (struct waiting){.gate = g,
+                          .watch = {fd, 0, on_readable, w},
+                          .deadline = {.over = on_deadline, .arg = w},
+                          .from = *from,
+                          .link = &g->list,
+                          .next = g->list};
     if (w->next)
         w->next->link = &w->next;
     g->list = w;
     g->count++;
-    set_deadline(w, config->proxy_header_optional ? OPTIONAL_MS : config->handshake_timeout);
+    if (!loop_watch(worker_loop(g->worker), &w->watch, LOOP_READ) ||
+        !set_deadline(w, config->proxy_header_optional ? OPTIONAL_MS : config->handshake_timeout))
+        let_go(w, "out of memory");
 }
 
 /* ---- the gate ---- */
 
-struct gate *gate_new(struct event_base *base, struct workers *ws)
+struct gate *gate_new(struct worker *w)
 {
     struct gate *g = calloc(1, sizeof *g);
     if (g)
-        *g = (struct gate){.base = base, .workers = ws};
+        g->worker = w;
     return g;
 }
 
 void gate_admit(struct gate *g, int fd, const struct address *from)
 {
-    const struct config *config = workers_config(g->workers);
+    const struct config *config = worker_config(g->worker);
     struct proxy_addresses ends;
     address_source(from, &ends);
     if (is_trusted(config, &ends))
@@ -203,15 +200,20 @@ void gate_admit(struct gate *g, int fd, const struct address *from)
         pass(g, fd, from, &ends, false);
 }
 
-void gate_free(struct gate *g)
+void gate_clear(struct gate *g)
 {
-    if (!g)
-        return;
     while (g->list) {
         struct waiting *w = g->list;
         look(w); /* its header may have come */
         if (g->list == w)
             forget(w, true);
     }
+}
+
+void gate_free(struct gate *g)
+{
+    if (!g)
+        return;
+    gate_clear(g);
     free(g);
 }

@@ -13,84 +13,91 @@
 #include "proxy/net/activation.h"
 #include "proxy/net/gate.h"
 
-#define BACKLOG       4096
-#define PAUSE_SECONDS 1 /* after file descriptors ran out */
+#define BACKLOG  4096
+#define PAUSE_MS 1000 /* after file descriptors ran out */
+
+/* A worker's watch on a listening socket. */
+struct door {
+    struct watch watch;
+    struct timer pause;
+    struct listener *listener;
+    struct worker *worker;
+};
 
 struct listener {
     int fd;
-    bool handed; /* by systemd: its queue outlives this process */
-    struct event *readable, *pause;
+    bool handed;  /* by systemd: its queue outlives this process */
     char *path;   /* of a Unix socket, to remove; NULL: it is not ours to */
     char *beside; /* takeover: where its file is until it is moved to the path; then NULL */
     ino_t inode;
-    const struct config *options; /* which the socket's were set by; outlives this */
-    struct listeners *all;
+    _Atomic(const struct config *) options; /* which the socket's were set by; outlives this */
+    struct workers *workers;
+    struct door *doors; /* one for each worker, as they come */
+    unsigned door_count;
 };
 
 struct listeners {
-    struct event_base *base;
     struct workers *workers;
-    struct gate *gate;
     const struct config *config; /* while opening */
     bool takeover;
+    bool failed; /* a worker could not watch */
     struct listener *list;
     size_t count;
 };
 
 /* Out of descriptors or memory: the waiting client would wake us for ever. */
-static void pause_accepting(struct listener *l, int error)
+static void pause_accepting(struct door *d, int error)
 {
-    log_error("accept: %s; trying again in %d s", strerror(error), PAUSE_SECONDS);
-    event_del(l->readable);
-    event_add(l->pause, &(struct timeval){PAUSE_SECONDS, 0});
+    struct loop *loop = worker_loop(d->worker);
+    log_error("accept: %s; trying again in %d s", strerror(error), PAUSE_MS / 1000);
+    if (loop_timer(loop, &d->pause, PAUSE_MS))
+        loop_watch(loop, &d->watch, 0);
 }
 
-static void on_pause_over(evutil_socket_t fd, short what, void *arg)
+static void on_pause_over(struct timer *pause)
 {
-    (void)fd, (void)what;
-    struct listener *l = arg;
-    event_add(l->readable, NULL);
+    struct door *d = pause->arg;
+    struct loop *loop = worker_loop(d->worker);
+    if (!loop_share(loop, &d->watch))
+        loop_timer(loop, pause, PAUSE_MS);
 }
 
-/* A client has the options of the listening socket. After a reload these are set anew, and those of the
- * client that comes first. */
-static void follow_config(struct listener *l, int client, sa_family_t family)
-{
-    const struct config *config = workers_config(l->all->workers);
-    if (config == l->options)
-        return;
-    socket_options(client, family, l->options, config);
-    socket_options(l->fd, family, l->options, config);
-    l->options = config;
-}
-
-/* Takes one client from the queue. false: there was none, or it could not be taken; see errno. */
-static bool accept_one(struct listener *l)
+/* Takes one client from the queue, for the worker whose thread this is; NULL: another thread. false: there
+ * was none, or it could not be taken; see errno. */
+static bool accept_one(struct listener *l, struct worker *here)
 {
     struct address from = {.len = sizeof from.addr};
+    /* A client has the options of the listening socket. After a reload these are set anew, and those of the
+     * clients that come meanwhile. */
+    const struct config *had = atomic_load(&l->options), *config = workers_config(l->workers);
     int client = accept4(l->fd, (struct sockaddr *)&from.addr, &from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (client < 0)
         return false;
-    follow_config(l, client, from.addr.ss_family);
-    gate_admit(l->all->gate, client, &from);
+    if (had != config) {
+        socket_options(client, from.addr.ss_family, had, config);
+        socket_options(l->fd, from.addr.ss_family, had, config);
+        atomic_store(&l->options, config);
+    }
+    workers_admit(l->workers, here, client, &from);
     return true;
 }
 
 /* One client at a wake-up: mostly there is one, and to find no second one costs more than to be woken again.
  */
-static void on_client(evutil_socket_t fd, short what, void *arg)
+static void on_client(struct watch *watch, uint32_t what)
 {
-    (void)fd, (void)what;
-    struct listener *l = arg;
-    if (!accept_one(l) && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM))
-        pause_accepting(l, errno);
+    (void)what;
+    struct door *d = watch->arg;
+    if (!accept_one(d->listener, d->worker) &&
+        (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM))
+        pause_accepting(d, errno);
 }
 
 /* Those whom the kernel has already let in: with the socket they would be reset. */
 static void accept_rest(struct listener *l)
 {
-    for (int i = 0; i < BACKLOG && l->all && !l->handed; i++)
-        if (!accept_one(l) && errno != ECONNABORTED && errno != EINTR)
+    for (int i = 0; i < BACKLOG && !l->handed; i++)
+        if (!accept_one(l, NULL) && errno != ECONNABORTED && errno != EINTR)
             return;
 }
 
@@ -191,7 +198,8 @@ static bool add_listener(struct listeners *ls, const struct address *a, const ch
         l->fd = path ? open_unix(ls, a, path, l) : open_tcp(ls, a);
     if (l->fd >= 0) {
         socket_options(l->fd, a->addr.ss_family, NULL, ls->config);
-        l->options = ls->config;
+        atomic_init(&l->options, ls->config);
+        l->workers = ls->workers;
         ls->count++;
         return true;
     }
@@ -231,36 +239,73 @@ static bool open_endpoint(struct listeners *ls, const struct endpoint *e, char *
     return good;
 }
 
-/* Only now, when the array moves no more, do events point into it; and only when all sockets listen, the
+/* In the worker's thread. */
+static void open_doors(struct worker *w, void *arg)
+{
+    struct listeners *ls = arg;
+    for (size_t i = 0; i < ls->count; i++) {
+        struct listener *l = &ls->list[i];
+        struct door *d = &l->doors[l->door_count++];
+        *d = (struct door){{l->fd, 0, on_client, d}, {.over = on_pause_over, .arg = d}, l, w};
+        ls->failed = !loop_share(worker_loop(w), &d->watch) || ls->failed;
+    }
+}
+
+static void close_doors(struct worker *w, void *arg)
+{
+    struct listeners *ls = arg;
+    for (size_t i = 0; i < ls->count; i++) {
+        struct listener *l = &ls->list[i];
+        for (struct door *d = l->doors; d < l->doors + l->door_count; d++)
+            if (d->worker == w) {
+                loop_watch(worker_loop(w), &d->watch, 0);
+                loop_timer_end(worker_loop(w), &d->pause);
+            }
+    }
+}
+
+static void clear_gate(struct worker *w, void *arg)
+{
+    (void)arg;
+    gate_clear(worker_gate(w));
+}
+
+/* Only now, when the array moves no more, do watches point into it; and only when all sockets listen, the
  * files of the process before are replaced. */
 static bool begin_accepting(struct listeners *ls)
 {
     for (size_t i = 0; i < ls->count; i++) {
         struct listener *l = &ls->list[i];
-        l->all = ls;
-        l->readable = event_new(ls->base, l->fd, EV_READ | EV_PERSIST, on_client, l);
-        l->pause = evtimer_new(ls->base, on_pause_over, l);
-        if (!l->readable || !l->pause || event_add(l->readable, NULL) ||
-            (l->beside && rename(l->beside, l->path)))
+        l->doors = calloc(workers_count(ls->workers), sizeof *l->doors);
+        if (!l->doors || (l->beside && rename(l->beside, l->path)))
             return false;
         free(l->beside);
         l->beside = NULL;
     }
-    return true;
+    return workers_round(ls->workers, open_doors, ls) && !ls->failed;
 }
 
-struct listeners *listeners_open(struct event_base *base, struct workers *ws, const struct config *config,
-                                 bool takeover, char *error, size_t error_size)
+/* Nobody but this thread accepts any more, and who is in the queues is let in. */
+static void end_accepting(struct listeners *ls)
+{
+    if (!workers_round(ls->workers, close_doors, ls)) { /* a worker would accept on what is freed here */
+        log_error("out of memory while the listening sockets are closed");
+        abort();
+    }
+    for (size_t i = 0; i < ls->count; i++)
+        accept_rest(&ls->list[i]);
+    (void)workers_round(ls->workers, clear_gate, NULL); /* who waits there without it is let go at the end */
+}
+
+struct listeners *listeners_open(struct workers *ws, const struct config *config, bool takeover, char *error,
+                                 size_t error_size)
 {
     struct listeners *ls = calloc(1, sizeof *ls);
-    struct gate *gate = ls ? gate_new(base, ws) : NULL;
-    if (!gate) {
-        free(ls);
+    if (!ls) {
         snprintf(error, error_size, "out of memory");
         return NULL;
     }
-    *ls =
-        (struct listeners){.base = base, .workers = ws, .gate = gate, .config = config, .takeover = takeover};
+    *ls = (struct listeners){.workers = ws, .config = config, .takeover = takeover};
     bool good = true;
     for (size_t i = 0; i < config->listen_count && good; i++)
         good = open_endpoint(ls, &config->listen[i], error, error_size);
@@ -278,13 +323,9 @@ void listeners_close(struct listeners *ls)
 {
     if (!ls)
         return;
+    end_accepting(ls);
     for (size_t i = 0; i < ls->count; i++) {
         struct listener *l = &ls->list[i];
-        if (l->readable)
-            event_free(l->readable);
-        if (l->pause)
-            event_free(l->pause);
-        accept_rest(l);
         close(l->fd);
         const char *file = l->beside ? l->beside : l->path;
         struct stat st;
@@ -292,8 +333,8 @@ void listeners_close(struct listeners *ls)
             unlink(file);
         free(l->path);
         free(l->beside);
+        free(l->doors);
     }
-    gate_free(ls->gate);
     free(ls->list);
     free(ls);
 }

@@ -15,6 +15,7 @@
 #include "config/log.h"
 #include "protocol/packet.h"
 #include "proxy/net/barrier.h"
+#include "proxy/net/gate.h"
 
 struct message {
     struct message *next;
@@ -22,14 +23,13 @@ struct message {
     union {
         struct {
             int fd;
-            struct accepted client;
+            struct address from;
         } accepted;
         struct {
             struct snapshot *snapshot; /* owned; NULL: adopted before the message's turn came */
             uint64_t number;           /* of the publication */
         } published;
-        struct census *census;
-        struct eviction *eviction;
+        struct round *round;
         struct tls_contexts *tls; /* a reference */
         uint64_t ticket;
     };
@@ -45,9 +45,9 @@ struct generation {
 struct worker {
     struct workers *all;
     unsigned index;
-    struct event_base *base;
-    struct event *woken;
-    int wake_fd;
+    struct loop *loop;
+    struct watch woken; /* an eventfd */
+    struct gate *gate;
     pthread_t thread;
     bool started;
     void *data;
@@ -57,6 +57,7 @@ struct worker {
     struct generation *newest; /* and the older ones that are still pinned, behind it */
     uint64_t adopted;          /* number of the publication that `newest` came with */
     struct message *taken;     /* off the list, and to be run next */
+    atomic_uint load;          /* clients that it was given and that are not over */
 
     pthread_mutex_t lock; /* over the messages */
     struct message *first, **last;
@@ -73,7 +74,7 @@ struct workers {
     atomic_ullong accepted;
     atomic_ullong published;    /* number of the publication that is in force */
     pthread_mutex_t publishing; /* every worker sees the publications in one order */
-    unsigned count, next;
+    unsigned count;
     struct worker list[];
 };
 
@@ -95,16 +96,16 @@ static void post(struct worker *w, struct message *m)
     w->last = &m->next;
     pthread_mutex_unlock(&w->lock);
     uint64_t one = 1;
-    if (wake && write(w->wake_fd, &one, sizeof one) < 0)
+    if (wake && write(w->woken.fd, &one, sizeof one) < 0)
         log_error("worker %u: cannot be woken: %s", w->index, strerror(errno));
 }
 
-static void on_wake(evutil_socket_t fd, short what, void *arg)
+static void on_wake(struct watch *woken, uint32_t what)
 {
     (void)what;
-    struct worker *w = arg;
+    struct worker *w = woken->arg;
     uint64_t n;
-    if (read(fd, &n, sizeof n) < 0 && errno != EAGAIN)
+    if (read(woken->fd, &n, sizeof n) < 0 && errno != EAGAIN)
         log_error("worker %u: eventfd: %s", w->index, strerror(errno));
     pthread_mutex_lock(&w->lock);
     w->taken = w->first;
@@ -116,6 +117,48 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
         w->taken = m->next;
         m->run(w, m);
     }
+}
+
+/* One thing that every worker does in its turn, while somebody waits until the last has. */
+struct round {
+    pthread_mutex_t lock;
+    pthread_cond_t done;
+    unsigned missing;
+    void (*run)(struct worker *w, void *arg); /* by one worker at a time */
+    void *arg;
+};
+
+static void run_round(struct worker *w, struct message *m)
+{
+    struct round *r = m->round;
+    free(m);
+    pthread_mutex_lock(&r->lock);
+    r->run(w, r->arg);
+    r->missing--;
+    pthread_cond_signal(&r->done);
+    pthread_mutex_unlock(&r->lock);
+}
+
+bool workers_round(struct workers *ws, void (*run)(struct worker *w, void *arg), void *arg)
+{
+    struct round r = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, run, arg};
+    bool all = true;
+    for (unsigned i = 0; i < ws->count; i++) {
+        struct message *m = message_new(run_round);
+        all = all && m;
+        if (!m)
+            continue;
+        m->round = &r;
+        pthread_mutex_lock(&r.lock);
+        r.missing++;
+        pthread_mutex_unlock(&r.lock);
+        post(&ws->list[i], m);
+    }
+    pthread_mutex_lock(&r.lock);
+    while (r.missing > 0)
+        pthread_cond_wait(&r.done, &r.lock);
+    pthread_mutex_unlock(&r.lock);
+    return all;
 }
 
 /* ---- generations and pins ---- */
@@ -237,9 +280,14 @@ bool generation_is_newest(const struct worker *w, const struct generation *g)
 
 /* ---- what sessions ask ---- */
 
-struct event_base *worker_base(struct worker *w)
+struct loop *worker_loop(struct worker *w)
 {
-    return w->base;
+    return w->loop;
+}
+
+struct gate *worker_gate(struct worker *w)
+{
+    return w->gate;
 }
 
 void *worker_data(struct worker *w)
@@ -255,6 +303,7 @@ uint64_t worker_session_id(struct worker *w)
 void worker_session_ended(struct worker *w)
 {
     atomic_fetch_sub(&w->all->sessions, 1);
+    worker_client_gone(w);
 }
 
 bool worker_draining(const struct worker *w)
@@ -327,44 +376,22 @@ static void catalog_read(void *ctx, uint64_t ticket)
     }
 }
 
-/* One listing of all sessions: the workers add to it in turn. */
+/* A listing of all sessions, to which the workers add. */
 struct census {
-    pthread_mutex_t lock;
-    pthread_cond_t done;
-    unsigned missing;
     struct session_info *infos;
     size_t count;
 };
 
-static void run_census(struct worker *w, struct message *m)
+static void take_census(struct worker *w, void *arg)
 {
-    struct census *c = m->census;
-    free(m);
-    pthread_mutex_lock(&c->lock);
+    struct census *c = arg;
     w->all->ops->list(w, &c->infos, &c->count);
-    c->missing--;
-    pthread_cond_signal(&c->done);
-    pthread_mutex_unlock(&c->lock);
 }
 
 static struct session_info *list_sessions(void *ctx, size_t *count)
 {
-    struct workers *ws = ctx;
-    struct census c = {.lock = PTHREAD_MUTEX_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
-    for (unsigned i = 0; i < ws->count; i++) {
-        struct message *m = message_new(run_census);
-        if (!m)
-            break;
-        m->census = &c;
-        pthread_mutex_lock(&c.lock);
-        c.missing++;
-        pthread_mutex_unlock(&c.lock);
-        post(&ws->list[i], m);
-    }
-    pthread_mutex_lock(&c.lock);
-    while (c.missing > 0)
-        pthread_cond_wait(&c.done, &c.lock);
-    pthread_mutex_unlock(&c.lock);
+    struct census c = {0};
+    workers_round(ctx, take_census, &c);
     *count = c.count;
     return c.infos;
 }
@@ -398,23 +425,9 @@ static bool configure(void *ctx, const struct config *fresh, config_report *repo
     return true;
 }
 
-/* One round through the workers, in which each ends its sessions at other backends. */
-struct eviction {
-    pthread_mutex_t lock;
-    pthread_cond_t done;
-    unsigned missing;
-    uint64_t but;
-};
-
-static void run_eviction(struct worker *w, struct message *m)
+static void evict(struct worker *w, void *but)
 {
-    struct eviction *e = m->eviction;
-    free(m);
-    w->all->ops->leave_backends(w, e->but);
-    pthread_mutex_lock(&e->lock);
-    e->missing--;
-    pthread_cond_signal(&e->done);
-    pthread_mutex_unlock(&e->lock);
+    w->all->ops->leave_backends(w, *(uint64_t *)but);
 }
 
 static void use_backend(void *ctx, const char *text)
@@ -423,23 +436,12 @@ static void use_backend(void *ctx, const char *text)
     backends_steer(ws->backends, text);
     if (!text)
         return;
-    struct eviction e = {.lock = PTHREAD_MUTEX_INITIALIZER,
-                         .done = PTHREAD_COND_INITIALIZER,
-                         .missing = ws->count,
-                         .but = backends_id(ws->backends, text)};
-    for (unsigned i = 0; i < ws->count; i++) {
-        struct message *m = message_new(run_eviction);
-        if (!m) { /* its sessions would go on at a backend that may be in another phase */
-            log_error("out of memory while a backend is left");
-            abort();
-        }
-        m->eviction = &e;
-        post(&ws->list[i], m);
-    }
-    pthread_mutex_lock(&e.lock);
-    while (e.missing > 0)
-        pthread_cond_wait(&e.done, &e.lock);
-    pthread_mutex_unlock(&e.lock);
+    uint64_t but = backends_id(ws->backends, text);
+    if (workers_round(ws, evict, &but))
+        return;
+    /* sessions would go on at a backend that may be in another phase */
+    log_error("out of memory while a backend is left");
+    abort();
 }
 
 struct publisher workers_publisher(struct workers *ws)
@@ -457,13 +459,47 @@ struct publisher workers_publisher(struct workers *ws)
 
 static void run_accepted(struct worker *w, struct message *m)
 {
-    if (w->stopped) {
-        close(m->accepted.fd);
-        worker_session_ended(w);
-    } else {
-        w->all->ops->start(w, m->accepted.fd, &m->accepted.client);
-    }
+    gate_admit(w->gate, m->accepted.fd, &m->accepted.from);
     free(m);
+}
+
+/* The worker with the fewest clients; `first`, where that has no more than another. */
+static struct worker *idlest(struct workers *ws, struct worker *first)
+{
+    struct worker *best = first;
+    unsigned least = atomic_load_explicit(&first->load, memory_order_relaxed);
+    for (unsigned i = 0; i < ws->count && least > 0; i++) {
+        unsigned load = atomic_load_explicit(&ws->list[i].load, memory_order_relaxed);
+        if (load < least) {
+            best = &ws->list[i];
+            least = load;
+        }
+    }
+    return best;
+}
+
+void workers_admit(struct workers *ws, struct worker *here, int fd, const struct address *from)
+{
+    struct worker *to = idlest(ws, here ? here : &ws->list[0]);
+    atomic_fetch_add_explicit(&to->load, 1, memory_order_relaxed);
+    if (to == here) {
+        gate_admit(to->gate, fd, from);
+        return;
+    }
+    struct message *m = message_new(run_accepted);
+    if (!m) {
+        close(fd);
+        worker_client_gone(to);
+        return;
+    }
+    m->accepted.fd = fd;
+    m->accepted.from = *from;
+    post(to, m);
+}
+
+void worker_client_gone(struct worker *w)
+{
+    atomic_fetch_sub_explicit(&w->load, 1, memory_order_relaxed);
 }
 
 /* As a server says it before it knows the client's capabilities: without an SQLSTATE. */
@@ -477,24 +513,22 @@ static void refuse_too_many(int fd)
     close(fd);
 }
 
-void workers_accept(struct workers *ws, int fd, const struct accepted *client)
+void worker_serve(struct worker *w, int fd, const struct accepted *client)
 {
-    unsigned max = workers_config(ws)->max_connections;
+    struct workers *ws = w->all;
+    unsigned max = workers_config(ws)->max_connections, others = atomic_fetch_add(&ws->sessions, 1);
     atomic_fetch_add(&ws->accepted, 1);
-    if (max && atomic_load(&ws->sessions) >= max) {
+    if (!w->stopped && (max == 0 || others < max)) {
+        ws->ops->start(w, fd, client);
+        return;
+    }
+    if (w->stopped) {
+        close(fd);
+    } else {
         log_warn("client %s refused: max_connections = %u are there", client->text, max);
         refuse_too_many(fd);
-        return;
     }
-    struct message *m = message_new(run_accepted);
-    if (!m) {
-        close(fd);
-        return;
-    }
-    m->accepted.fd = fd;
-    m->accepted.client = *client;
-    atomic_fetch_add(&ws->sessions, 1);
-    post(&ws->list[ws->next++ % ws->count], m);
+    worker_session_ended(w);
 }
 
 const struct config *workers_config(const struct workers *ws)
@@ -505,6 +539,11 @@ const struct config *workers_config(const struct workers *ws)
 struct backends *workers_backends(struct workers *ws)
 {
     return ws->backends;
+}
+
+unsigned workers_count(const struct workers *ws)
+{
+    return ws->count;
 }
 
 unsigned workers_sessions(const struct workers *ws)
@@ -531,7 +570,7 @@ static void run_stop(struct worker *w, struct message *m)
     free(m);
     w->draining = w->stopped = true;
     w->all->ops->stop(w);
-    event_base_loopbreak(w->base);
+    loop_stop(w->loop);
 }
 
 static void *worker_main(void *arg)
@@ -540,33 +579,21 @@ static void *worker_main(void *arg)
     char name[16]; /* for top -H, gdb and the bench */
     snprintf(name, sizeof name, "worker %u", w->index);
     pthread_setname_np(pthread_self(), name);
-    event_base_dispatch(w->base);
+    loop_run(w->loop);
     return NULL;
-}
-
-/* A base that no other thread touches needs no locks. */
-static struct event_base *base_new(void)
-{
-    struct event_config *cfg = event_config_new();
-    if (!cfg)
-        return NULL;
-    event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK);
-    struct event_base *base = event_base_new_with_config(cfg);
-    event_config_free(cfg);
-    return base;
 }
 
 static bool worker_start(struct worker *w, struct snapshot *first)
 {
-    w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    w->base = base_new();
+    w->woken = (struct watch){eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), 0, on_wake, w};
+    w->loop = loop_new();
     w->newest = calloc(1, sizeof *w->newest);
-    if (w->wake_fd < 0 || !w->base || !w->newest)
+    if (w->woken.fd < 0 || !w->loop || !w->newest || !loop_watch(w->loop, &w->woken, LOOP_READ))
         return false;
     w->newest->snapshot = snapshot_ref(first);
-    w->woken = event_new(w->base, w->wake_fd, EV_READ | EV_PERSIST, on_wake, w);
+    w->gate = gate_new(w);
     w->data = w->all->ops->open(w);
-    if (!w->woken || event_add(w->woken, NULL) || !w->data)
+    if (!w->gate || !w->data)
         return false;
     barrier_adopted(w->all->barrier, w->index, 1, 0, first->generation);
     w->started = pthread_create(&w->thread, NULL, worker_main, w) == 0;
@@ -580,7 +607,6 @@ static void worker_free(struct worker *w)
         w->first = m->next;
         if (m->run == run_accepted) {
             close(m->accepted.fd);
-            worker_session_ended(w);
         } else if (m->run == run_published) {
             snapshot_unref(m->published.snapshot);
         } else if (m->run == run_tls) {
@@ -588,14 +614,12 @@ static void worker_free(struct worker *w)
         }
         free(m);
     }
+    gate_free(w->gate);
     if (w->data)
         w->all->ops->close(w);
-    if (w->woken)
-        event_free(w->woken);
-    if (w->base)
-        event_base_free(w->base);
-    if (w->wake_fd >= 0)
-        close(w->wake_fd);
+    loop_free(w->loop);
+    if (w->woken.fd >= 0)
+        close(w->woken.fd);
     while (w->newest) {
         struct generation *g = w->newest;
         w->newest = g->older;
@@ -620,7 +644,7 @@ static struct workers *workers_new(const struct workers_setup *setup)
     atomic_init(&ws->config, setup->config);
     for (unsigned i = 0; i < count; i++) {
         struct worker *w = &ws->list[i];
-        *w = (struct worker){.all = ws, .index = i, .wake_fd = -1};
+        *w = (struct worker){.all = ws, .index = i, .woken = {.fd = -1}};
         w->last = &w->first;
         w->tls = tls_contexts_ref(setup->tls);
         pthread_mutex_init(&w->lock, NULL);

@@ -1,8 +1,10 @@
-/* Worker threads: each has its own event base, its sessions live and die in it, and other threads reach it
+/* Worker threads: each has its own event loop, its sessions live and die in it, and other threads reach it
  * by messages only.
  *
- *   main thread: accepts (listener.h) → hands the socket to a worker (round robin)
- *   worker:      one event_base; sessions; its adopted snapshot; counts of pins per generation
+ *   worker: one loop (loop.h); accepts (listener.h); sessions; its adopted snapshot; counts of pins per
+ *           generation
+ *
+ * Whichever worker is idle accepts a client; it gives the socket to another only where that has fewer.
  *
  * This floor knows sockets, buffers and threads; what a session is, it is told by struct session_ops.
  *
@@ -10,7 +12,7 @@
  *
  *   struct workers *w = workers_start(&(struct workers_setup){…}, error, sizeof error);
  *   struct publisher p = workers_publisher(w);          for the control side
- *   struct listeners *l = listeners_open(base, w, …);   proxy/net/listener.h
+ *   struct listeners *l = listeners_open(w, …);         proxy/net/listener.h
  *   …
  *   listeners_close(l);                                 SIGTERM: no new clients
  *   workers_drain(w);                                   sessions end at their next boundary
@@ -19,11 +21,10 @@
 #ifndef PROXY_NET_WORKER_H
 #define PROXY_NET_WORKER_H
 
-#include <event2/event.h>
-
 #include "config/config.h"
 #include "protocol/proxy_header.h"
 #include "proxy/migration/publisher.h"
+#include "proxy/net/sockets.h"
 #include "proxy/net/tls_contexts.h"
 
 struct worker;
@@ -89,9 +90,16 @@ struct workers *workers_start(const struct workers_setup *setup, char *error, si
 /* The interface for the control side; valid until workers_stop(). */
 struct publisher workers_publisher(struct workers *ws);
 
-/* Gives a connected client socket to the next worker. Takes `fd` in any case; at max_connections the client
- * is told the server's error 1040. `client` is copied. Main thread only. */
-void workers_accept(struct workers *ws, int fd, const struct accepted *client);
+unsigned workers_count(const struct workers *ws);
+
+/* Has every worker call `run` in its own thread, one at a time, and returns when the last has. Any thread but
+ * the workers'. false: out of memory, and some have not called it. */
+bool workers_round(struct workers *ws, void (*run)(struct worker *w, void *arg), void *arg);
+
+/* Gives a socket that was accepted to the worker with the fewest clients, to go through its gate (gate.h).
+ * `here`: the worker in whose thread this is called, NULL in another; it keeps the client where no other has
+ * fewer. Takes `fd` in any case. `from`: what accept() gave; it is copied. */
+void workers_admit(struct workers *ws, struct worker *here, int fd, const struct address *from);
 
 /* The configuration that holds now; valid as long as the workers. Any thread. */
 const struct config *workers_config(const struct workers *ws);
@@ -103,7 +111,7 @@ struct backends *workers_backends(struct workers *ws);
  * those that are accepted later too. Returns at once. */
 void workers_drain(struct workers *ws);
 
-/* How many sessions there are now; clients counted from their accept. Any thread. */
+/* How many sessions there are now. Any thread. */
 unsigned workers_sessions(const struct workers *ws);
 
 /* Clients accepted since the start, for metrics. Any thread. */

@@ -11,8 +11,7 @@
 
 #define SEALER_MAX (1024 * 1024) /* memory that a worker keeps for sealing */
 
-static void on_readable(evutil_socket_t fd, short what, void *arg);
-static void on_writable(evutil_socket_t fd, short what, void *arg);
+static void on_ready(struct watch *watch, uint32_t what);
 
 void channel_init(struct channel *c, struct session *s)
 {
@@ -20,13 +19,21 @@ void channel_init(struct channel *c, struct session *s)
 }
 
 /* Takes `fd`. It is read from the next channels_interest() on. */
-bool channel_open(struct channel *c, int fd)
+void channel_open(struct channel *c, int fd)
 {
-    struct event_base *base = worker_base(c->session->worker);
     c->fd = fd;
-    c->eof = c->broken = false;
-    return event_assign(&c->readable, base, fd, EV_READ | EV_PERSIST, on_readable, c) == 0 &&
-           event_assign(&c->writable, base, fd, EV_WRITE | EV_PERSIST, on_writable, c) == 0;
+    c->eof = c->broken = c->reading = c->writing = false;
+    c->watch = (struct watch){fd, 0, on_ready, c};
+}
+
+/* Has the loop watch for that from now on; without memory it stays as it was. */
+static void watch_for(struct channel *c, bool reading, bool writing)
+{
+    if (!loop_watch(c->session->shared->loop, &c->watch,
+                    (reading ? LOOP_READ : 0u) | (writing ? LOOP_WRITE : 0u)))
+        return;
+    c->reading = reading;
+    c->writing = writing;
 }
 
 /* Says goodbye in TLS's words, where the socket takes them; clients tell an end without them (KILL) by
@@ -49,12 +56,9 @@ void channel_shut(struct channel *c)
 {
     if (c->fd < 0)
         return;
-    if (c->reading)
-        event_del(&c->readable);
-    if (c->writing)
-        event_del(&c->writable);
-    c->reading = c->writing = false;
+    loop_forget(c->session->shared->loop, &c->watch);
     part(c);
+    c->reading = c->writing = false;
     zip_free(c->zip);
     c->zip = NULL;
     /* An end first: a socket that is closed while something waits to be read sends a reset alone, by which
@@ -130,15 +134,6 @@ static ssize_t write_some(const struct channel *c, const struct buf *out, struct
         if (errno != EINTR)
             return -1;
     }
-}
-
-static void set_event(struct event *ev, bool *is, bool should)
-{
-    if (*is == should)
-        return;
-    if (should ? event_add(ev, NULL) : event_del(ev))
-        return;
-    *is = should;
 }
 
 /* Compresses what is to be sent; it waits in zip_out() then. */
@@ -240,7 +235,7 @@ void channel_flush(struct channel *c)
     }
     if (buf_len(&c->out) == 0 && c->out.cap > 0)
         buf_free(&c->out);
-    set_event(&c->writable, &c->writing, c->tls || c->zip ? waits_sealed(c) > 0 : buf_len(&c->out) > 0);
+    watch_for(c, c->reading, c->tls || c->zip ? waits_sealed(c) > 0 : buf_len(&c->out) > 0);
 }
 
 bool channel_compress(struct channel *c, enum zip_algorithm algorithm, unsigned level)
@@ -279,12 +274,11 @@ bool channel_secure(struct channel *c, struct tls *t)
     return !buf_failed(&first);
 }
 
-static void on_writable(evutil_socket_t fd, short what, void *arg)
+/* What is wanted next is settled when the session is left: mostly the loop is told once. */
+static void on_writable(struct channel *c)
 {
-    (void)fd, (void)what;
-    struct channel *c = arg;
     struct session *s = c->session;
-    set_event(&c->writable, &c->writing, false);
+    c->writing = false;
     if (s->state == STATE_CONNECT)
         login_connected(s);
     session_leave(s);
@@ -311,11 +305,9 @@ void channels_interest(struct session *s)
 {
     struct channel *c = &s->client, *b = &s->backend;
     if (c->fd >= 0)
-        set_event(&c->readable, &c->reading, wants_reading(s, c, b));
+        watch_for(c, wants_reading(s, c, b), c->writing);
     if (b->fd >= 0)
-        set_event(&b->readable, &b->reading, wants_reading(s, b, c));
-    if (b->fd >= 0 && s->state == STATE_CONNECT)
-        set_event(&b->writable, &b->writing, true);
+        watch_for(b, wants_reading(s, b, c), b->writing || s->state == STATE_CONNECT);
 }
 
 /* Gives bytes to the handlers of the states that the session comes through. Returns how many they took. */
@@ -446,10 +438,8 @@ static ssize_t receive_sealed(struct channel *c, bool kept)
     return state == TLS_CLOSED ? 0 : -1;
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+static void on_readable(struct channel *c)
 {
-    (void)fd, (void)what;
-    struct channel *c = arg;
     struct session *s = c->session;
     bool kept = buf_len(&c->in) > 0 && !c->zip, sealed = c->tls != NULL;
     ssize_t n = sealed ? receive_sealed(c, kept) : receive(c, kept);
@@ -483,4 +473,13 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     if (c->tls && tls_state(c->tls) == TLS_CLOSED && !c->eof)
         closed(c);
     session_leave(s);
+}
+
+static void on_ready(struct watch *watch, uint32_t what)
+{
+    struct channel *c = watch->arg;
+    if (what == LOOP_WRITE)
+        on_writable(c);
+    else
+        on_readable(c);
 }

@@ -18,8 +18,6 @@
 #ifndef PROXY_SESSION_INSIDE_H
 #define PROXY_SESSION_INSIDE_H
 
-#include <event2/event_struct.h>
-
 #include "config/log.h"
 #include "protocol/handshake.h"
 #include "protocol/ok.h"
@@ -77,13 +75,13 @@ struct channel {
     struct zip *zip; /* owned; NULL: not compressed. Only of clients */
     int fd;
     int error;             /* eof: why */
-    bool reading, writing; /* whether the events are added */
+    bool reading, writing; /* whether it is watched for that */
     bool eof;              /* nothing more comes from it */
     bool broken;           /* it takes nothing more; what it still sends is read */
     bool hung_up;          /* the backend was told that nothing more comes */
     bool quit;             /* COM_QUIT passed: either side closes as it likes */
     bool abrupt;           /* the other side's TLS ended without a goodbye: so does this one's */
-    struct event readable, writable;
+    struct watch watch;
     struct buf in;      /* read, and not consumed yet */
     struct buf out;     /* to be written */
     struct span direct; /* to be written behind `out`; in the buffer it was read into, so only for the time
@@ -132,7 +130,7 @@ struct session {
     uint64_t id;
     enum state state;
     struct channel client, backend;
-    struct event *timer; /* of the state; NULL: none is set */
+    struct timer timer; /* of the state */
     struct backend_cursor tried;
     unsigned queued_ms;       /* that it has waited for room in the queue of the backend's Unix socket */
     struct accepted accepted; /* who the client is */
@@ -205,12 +203,13 @@ struct session {
 /* What the sessions of one worker share. */
 struct shared {
     struct session *sessions, *dead;
+    struct loop *loop; /* the worker's */
     struct arena *arena;
     char own_name[64]; /* of the user that the process runs as */
     char *sealed; /* SCRATCH_SIZE bytes that TLS has not opened yet; NULL: no connection has TLS so far */
     struct zip_tools *zip; /* NULL: no connection is compressed so far */
     struct buf sealer;     /* lends its memory to a connection while that seals */
-    struct event *trim;    /* looks through the memory that is kept for large statements */
+    struct timer trim;     /* looks through the memory that is kept for large statements */
     struct buf built;      /* a rewritten text's packet, on its way from the rewriter to the socket; an
                               execution's types */
     char scratch[SCRATCH_SIZE];
@@ -248,7 +247,7 @@ session_bytes *session_handler(const struct session *s, const struct channel *fr
 /* ---- channel.c ---- */
 
 void channel_init(struct channel *c, struct session *s);
-bool channel_open(struct channel *c, int fd);
+void channel_open(struct channel *c, int fd);
 void channel_shut(struct channel *c);
 
 /* Sends bytes that stay where they are until the callback ends. */

@@ -94,11 +94,7 @@ static void connect_next(struct session *s, int error)
         s->queued_ms = 0;
         if (fd < 0)
             continue;
-        if (!channel_open(&s->backend, fd)) {
-            close(fd);
-            session_fail(s, "out of memory");
-            return;
-        }
+        channel_open(&s->backend, fd);
         tell_backend_of_client(s);
         session_move(s, done || !channel_waits(&s->backend) ? STATE_GREETING : STATE_CONNECT);
         session_timer(s, config->connect_timeout);

@@ -12,7 +12,7 @@
 #include "protocol/large.h"
 #include "proxy/sql/arena.h"
 
-enum { TRIM_S = 30 };
+enum { TRIM_MS = 30000 };
 
 #define TO(state) (1u << STATE_##state)
 #define TO_END    (TO(CLOSING) | TO(ENDED))
@@ -63,10 +63,9 @@ static void grace_over(struct session *s)
         session_close(s, "draining");
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *arg)
+static void on_timer(struct timer *timer)
 {
-    (void)fd, (void)what;
-    struct session *s = arg;
+    struct session *s = timer->arg;
     if (s->state < STATE_READY && !s->change)
         login_timed_out(s);
     else if (s->state == STATE_HOLD)
@@ -80,16 +79,10 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 void session_timer(struct session *s, unsigned ms)
 {
-    if (ms == 0) {
-        if (s->timer)
-            event_free(s->timer);
-        s->timer = NULL;
-        return;
-    }
-    if (!s->timer)
-        s->timer = evtimer_new(worker_base(s->worker), on_timer, s);
-    struct timeval after = {(time_t)(ms / 1000), (suseconds_t)(ms % 1000) * 1000};
-    if (!s->timer || evtimer_add(s->timer, &after))
+    struct loop *loop = worker_loop(s->worker);
+    if (ms == 0)
+        loop_timer_end(loop, &s->timer);
+    else if (!loop_timer(loop, &s->timer, ms))
         session_fail(s, "out of memory");
 }
 
@@ -109,6 +102,7 @@ static void session_start(struct worker *w, int fd, const struct accepted *clien
     s->shared = shared;
     s->id = worker_session_id(w);
     s->accepted = *client;
+    s->timer = (struct timer){.over = on_timer, .arg = s};
     s->next = shared->sessions;
     s->link = &shared->sessions;
     if (s->next)
@@ -116,10 +110,8 @@ static void session_start(struct worker *w, int fd, const struct accepted *clien
     shared->sessions = s;
     channel_init(&s->client, s);
     channel_init(&s->backend, s);
-    if (channel_open(&s->client, fd))
-        login_connect(s);
-    else
-        session_fail(s, "out of memory");
+    channel_open(&s->client, fd);
+    login_connect(s);
     session_leave(s);
 }
 
@@ -231,16 +223,17 @@ static void free_empty(struct buf *b)
 /* What was kept for large statements goes when none has come for a while. */
 static void trim_later(struct shared *shared)
 {
-    if (!evtimer_pending(shared->trim, NULL))
-        event_add(shared->trim, &(struct timeval){TRIM_S, 0});
+    if (!timer_is_set(&shared->trim))
+        loop_timer(shared->loop, &shared->trim, TRIM_MS); /* else the next callback tries it again */
 }
 
 /* How most callbacks leave a session: nothing waits on either side, and both are read. */
 static bool is_settled(const struct session *s)
 {
     const struct channel *c = &s->client, *b = &s->backend;
-    return (s->state == STATE_READY || s->state == STATE_COMMAND) && c->reading && b->reading && !c->eof &&
-           !b->eof && c->in.cap == 0 && b->in.cap == 0 && channel_rests(c) && channel_rests(b);
+    return (s->state == STATE_READY || s->state == STATE_COMMAND) && c->watch.wants == LOOP_READ &&
+           b->watch.wants == LOOP_READ && !c->eof && !b->eof && c->in.cap == 0 && b->in.cap == 0 &&
+           channel_rests(c) && channel_rests(b);
 }
 
 static void settle(struct session *s)
@@ -269,11 +262,10 @@ void session_leave(struct session *s)
 
 /* ---- what workers run ---- */
 
-static void on_trim(evutil_socket_t fd, short what, void *arg)
+static void on_trim(struct timer *trim)
 {
-    (void)fd, (void)what;
     if (large_trim())
-        trim_later(arg);
+        trim_later(trim->arg);
 }
 
 static void shared_free(struct shared *shared)
@@ -283,8 +275,6 @@ static void shared_free(struct shared *shared)
     buf_free(&shared->sealer);
     zip_tools_free(shared->zip);
     free(shared->sealed);
-    if (shared->trim)
-        event_free(shared->trim);
     free(shared);
 }
 
@@ -298,8 +288,9 @@ static void *shared_open(struct worker *w)
     if (getpwuid_r(geteuid(), &user, text, sizeof text, &found) == 0 && found)
         snprintf(shared->own_name, sizeof shared->own_name, "%s", user.pw_name);
     shared->arena = arena_new(ARENA_LIMIT);
-    shared->trim = evtimer_new(worker_base(w), on_trim, shared);
-    if (shared->arena && shared->trim)
+    shared->loop = worker_loop(w);
+    shared->trim = (struct timer){.over = on_trim, .arg = shared};
+    if (shared->arena)
         return shared;
     shared_free(shared);
     return NULL;
