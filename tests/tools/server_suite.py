@@ -250,11 +250,10 @@ class Runner:
         self.arguments, self.book = arguments, book
         self.deadline = time.monotonic() + arguments.seconds
 
-    def pieces(self, way, tests):
-        """Runs `tests` in pieces; those whose results are known are left out."""
+    def pieces(self, way, tests, size):
+        """Runs `tests` in pieces of that size; those whose results are known are left out."""
         known = {base(name) for name in self.book.results[way]}
         tests = [test for test in tests if test not in known]
-        size = self.arguments.piece
         for at in range(0, len(tests), size):
             self.piece(way, tests[at:at + size])
             print(f"{way}: {min(at + size, len(tests))} of {len(tests)} run, {len(self.book.passed(way))} passed in all",
@@ -272,7 +271,7 @@ class Runner:
 
     def directly(self, tests):
         """What fails behind another test's left-overs gets more chances on new servers: among those that failed, and alone."""
-        self.pieces("direct", tests)
+        self.pieces("direct", tests, self.arguments.piece)
         for chance, size in (("again", max(1, self.arguments.piece // 4)), ("alone", 1)):
             tried, results = self.book.tried[chance], self.book.results["direct"]
             failed = {base(test) for test, result in results.items() if result.startswith(("failed", "did not run"))}
@@ -285,9 +284,10 @@ class Runner:
 
     def __call__(self):
         self.directly(self.arguments.tests or suite_tests(self.arguments.suite))
-        passed = sorted({base(test) for test in self.book.passed("direct")})
+        passed, known = sorted({base(test) for test in self.book.passed("direct")}), known_differences()
         for way in WAYS[1:]:
-            self.pieces(way, passed)
+            self.pieces(way, [test for test in passed if test not in known], self.arguments.piece)
+            self.pieces(way, [test for test in passed if test in known], 1)  # no other is to run behind where they end
         for test in self.book.suspects():
             if test not in self.book.alone and not self.book.refused(test):
                 if time.monotonic() > self.deadline:
