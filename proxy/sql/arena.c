@@ -1,15 +1,16 @@
 /* The bump allocator of arena.h.
  *
  * Blocks form a list, newest first. arena_reset() keeps those that fit into KEPT for the next statement, so
- * that neither small statements nor a run of large ones go through malloc and fresh pages each time. Past the
- * limit, every request is answered from a scratch block: the pointers stay valid, what is written there is
- * worthless, and `failed` says so.
+ * that neither small statements nor a run of large ones go through malloc and fresh pages each time. It also
+ * clears what was used of them, at once, so that an allocation has nothing to clear. Past the limit, every
+ * request is answered from a scratch block: the pointers stay valid, what is written there is worthless, and
+ * `failed` says so.
  *
- * Under AddressSanitizer a gap that must not be touched follows each allocation. */
+ * Under AddressSanitizer a gap that must not be touched follows each allocation, and all come through here.
+ */
 #include "proxy/sql/arena.h"
 
 #include <assert.h>
-#include <stdalign.h>
 #include <stdlib.h>
 
 #if defined(__has_feature)
@@ -26,67 +27,66 @@ enum { GAP = 128 };
 enum { GAP = 0 };
 #endif
 
-enum { FIRST_BLOCK = 16 * 1024, SCRATCH = 4096, LARGEST_BLOCK = 1024 * 1024, KEPT = 8 * 1024 * 1024 };
+enum { FIRST_BLOCK = 16 * 1024, LARGEST_BLOCK = 1024 * 1024, KEPT = 8 * 1024 * 1024 };
 
-struct block {
-    struct block *next; /* older */
-    size_t size;
+struct arena_block {
+    struct arena_block *next; /* older */
+    size_t size;              /* a multiple of the alignment */
+    size_t used;              /* how many bytes may not be zero, unless it is where the arena allocates */
     alignas(max_align_t) char data[];
 };
 
-struct arena {
-    char *at, *end; /* free bytes of the newest block */
-    struct block *newest;
-    struct block *spare; /* kept blocks that are not in use */
-    size_t limit, held;  /* bytes of all blocks, the spare ones too */
-    bool failed;
-    alignas(max_align_t) char scratch[SCRATCH];
-};
-
-static struct block *block_new(size_t size)
+static struct arena_block *block_new(size_t size)
 {
-    struct block *b = malloc(sizeof *b + size);
+    struct arena_block *b = calloc(1, sizeof *b + size);
     if (b)
         b->size = size;
     return b;
 }
 
-static void use_block(struct arena *a, struct block *b)
+/* Allocates from a block, whose bytes are zero, from now on. */
+static void use_block(struct arena *a, struct arena_block *b)
 {
     ASAN_UNPOISON_MEMORY_REGION(b->data, b->size);
     a->newest = b;
     a->at = b->data;
-    a->end = b->data + b->size;
+    a->end = GAP > 0 ? a->at : b->data + b->size;
+}
+
+/* Allocates from the newest block no longer. */
+static void leave_block(struct arena *a)
+{
+    a->newest->used = (size_t)(a->at - a->newest->data);
+    a->end = a->at;
 }
 
 struct arena *arena_new(size_t limit)
 {
     struct arena *a = calloc(1, sizeof *a);
-    struct block *b = block_new(FIRST_BLOCK);
+    struct arena_block *b = block_new(FIRST_BLOCK);
     if (!a || !b) {
         free(a);
         free(b);
         return NULL;
     }
-    b->next = NULL;
     a->limit = limit > FIRST_BLOCK ? limit : FIRST_BLOCK;
     a->held = FIRST_BLOCK;
     use_block(a, b);
     return a;
 }
 
-static void block_free(struct block *b)
+static void block_free(struct arena_block *b)
 {
     ASAN_UNPOISON_MEMORY_REGION(b->data, b->size);
     free(b);
 }
 
 /* Frees a list; returns the bytes that its blocks had. */
-static size_t free_list(struct block *b)
+static size_t free_list(struct arena_block *b)
 {
     size_t freed = 0;
     while (b) {
-        struct block *next = b->next;
+        struct arena_block *next = b->next;
         freed += b->size;
         block_free(b);
         b = next;
@@ -103,45 +103,57 @@ void arena_free(struct arena *a)
     free(a);
 }
 
+/* In steps for which the C library has a loop: what it has for more is slow to begin. */
+static void clear(struct arena_block *b)
+{
+    enum { STEP = 2048 };
+    ASAN_UNPOISON_MEMORY_REGION(b->data, b->size);
+    for (size_t at = 0; at < b->used; at += STEP)
+        memset(b->data + at, 0, b->used - at < STEP ? b->used - at : STEP);
+    b->used = 0;
+}
+
 void arena_reset(struct arena *a)
 {
+    if (!a->failed)
+        leave_block(a);
     while (a->newest->next) { /* the oldest stays in use */
-        struct block *b = a->newest;
+        struct arena_block *b = a->newest;
         a->newest = b->next;
         b->next = a->spare;
         a->spare = b;
     }
     a->held = a->newest->size;
     size_t kept = a->limit < KEPT ? a->limit : KEPT;
-    struct block **tail = &a->spare;
+    struct arena_block **tail = &a->spare;
     while (*tail && (*tail)->size <= kept - a->held) {
         a->held += (*tail)->size;
+        clear(*tail);
         tail = &(*tail)->next;
     }
     free_list(*tail);
     *tail = NULL;
     a->failed = false;
+    clear(a->newest);
     use_block(a, a->newest);
-}
-
-bool arena_failed(const struct arena *a)
-{
-    return a->failed;
 }
 
 /* What a request gets once the arena has failed. One larger than the scratch block has to be real memory
  * all the same, since the caller will write to all of it; it is freed with the rest. */
 static void *failed_alloc(struct arena *a, size_t size)
 {
+    if (!a->failed)
+        leave_block(a);
     a->failed = true;
-    if (size <= SCRATCH)
+    if (size <= sizeof a->scratch)
         return memset(a->scratch, 0, size);
-    struct block *b = block_new(size);
+    struct arena_block *b = block_new(size);
     if (!b)
         abort();
+    b->used = size;
     b->next = a->newest;
     a->newest = b;
-    return memset(b->data, 0, size);
+    return b->data;
 }
 
 /* `size` bytes and the gap, from the newest block, which has them. */
@@ -149,14 +161,17 @@ static void *take(struct arena *a, size_t size)
 {
     void *p = a->at;
     a->at += size + GAP;
-    ASAN_POISON_MEMORY_REGION(a->at - GAP, GAP);
-    return memset(p, 0, size);
+    if (GAP > 0) {
+        a->end = a->at;
+        ASAN_POISON_MEMORY_REGION(a->at - GAP, GAP);
+    }
+    return p;
 }
 
 /* A block of at least `size` bytes, better of `room`, within the limit; NULL without one. */
-static struct block *next_block(struct arena *a, size_t size, size_t room)
+static struct arena_block *next_block(struct arena *a, size_t size, size_t room)
 {
-    struct block *b = a->spare;
+    struct arena_block *b = a->spare;
     if (b && b->size >= size) {
         a->spare = b->next;
         return b;
@@ -175,28 +190,24 @@ static struct block *next_block(struct arena *a, size_t size, size_t room)
     return b;
 }
 
-static void *alloc_in_new_block(struct arena *a, size_t size)
+void *arena_alloc_elsewhere(struct arena *a, size_t size)
 {
+    const size_t mask = alignof(max_align_t) - 1;
+    assert(size < PTRDIFF_MAX - sizeof(struct arena_block) - sizeof a->scratch);
+    size = (size + mask) & ~mask;
+    if (!a->failed && GAP > 0 && size + GAP <= (size_t)(a->newest->data + a->newest->size - a->at))
+        return take(a, size);
     size_t room = a->newest->size * 2;
     if (room > LARGEST_BLOCK)
         room = LARGEST_BLOCK;
     if (room < size + GAP)
         room = size + GAP;
-    struct block *b = a->failed ? NULL : next_block(a, size + GAP, room);
+    struct arena_block *b = a->failed ? NULL : next_block(a, size + GAP, room);
     if (!b)
         return failed_alloc(a, size);
+    leave_block(a);
     b->next = a->newest;
     use_block(a, b);
-    return take(a, size);
-}
-
-void *arena_alloc(struct arena *a, size_t size)
-{
-    const size_t mask = alignof(max_align_t) - 1;
-    assert(size < PTRDIFF_MAX - sizeof(struct block) - SCRATCH);
-    size = (size + mask) & ~mask;
-    if (size + GAP > (size_t)(a->end - a->at) || a->failed)
-        return alloc_in_new_block(a, size);
     return take(a, size);
 }
 

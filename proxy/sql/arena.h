@@ -6,9 +6,19 @@
 #ifndef PROXY_SQL_ARENA_H
 #define PROXY_SQL_ARENA_H
 
+#include <stdalign.h>
+
 #include "protocol/span.h"
 
-struct arena;
+/* Read and changed by arena.c and the functions here alone. */
+struct arena {
+    char *at, *end;             /* what of the newest block may be taken without a call: zero bytes */
+    struct arena_block *newest; /* in use: newest first */
+    struct arena_block *spare;  /* kept for later, all of their bytes zero */
+    size_t limit, held;         /* bytes of all blocks, the spare ones too */
+    bool failed;
+    alignas(max_align_t) char scratch[4096];
+};
 
 /* `limit`: bytes that it may hold in all. NULL when memory is out. */
 struct arena *arena_new(size_t limit);
@@ -18,12 +28,28 @@ void arena_free(struct arena *a);
 void arena_reset(struct arena *a);
 
 /* Zeroed memory, aligned for any type; never NULL (see above). */
-void *arena_alloc(struct arena *a, size_t size);
+static inline void *arena_alloc(struct arena *a, size_t size);
 #define arena_new_of(a, type) ((type *)arena_alloc((a), sizeof(type)))
 
 /* A copy in the arena, with a NUL behind it that the length does not count. */
 struct span arena_copy(struct arena *a, struct span s);
 
-bool arena_failed(const struct arena *a);
+static inline bool arena_failed(const struct arena *a)
+{
+    return a->failed;
+}
+
+/* What arena_alloc() does where `at` has no room. */
+__attribute__((cold)) void *arena_alloc_elsewhere(struct arena *a, size_t size);
+
+/* Room is a multiple of the alignment: what fits into it does so rounded up. */
+static inline void *arena_alloc(struct arena *a, size_t size)
+{
+    if (size > (size_t)(a->end - a->at))
+        return arena_alloc_elsewhere(a, size);
+    void *p = a->at;
+    a->at += (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
+    return p;
+}
 
 #endif
