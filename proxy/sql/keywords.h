@@ -28,6 +28,11 @@ enum {
 /* KW_NONE where the word is none. */
 enum keyword keyword_of(struct span word);
 
-unsigned keyword_flags(enum keyword kw);
+extern const uint8_t keyword_flag_bits[KW_COUNT];
+
+static inline unsigned keyword_flags(enum keyword kw)
+{
+    return keyword_flag_bits[kw];
+}
 
 #endif

@@ -85,6 +85,7 @@ enum {
     CLASS_IDENT = 1 << 1, /* may stand in a name without quotes */
     CLASS_DIGIT = 1 << 2,
     CLASS_HEX = 1 << 3,
+    CLASS_ALONE = 1 << 4, /* always a token of its own */
 };
 extern const uint8_t lex_class[256];
 

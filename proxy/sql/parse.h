@@ -39,13 +39,25 @@ struct parse_mark {
 void p_advance(struct parser *p);
 struct token p_peek(const struct parser *p);    /* the token behind the current one */
 enum keyword p_peek_kw(const struct parser *p); /* and its keyword */
+bool p_peek_paren(const struct parser *p);      /* whether it is '(' */
 struct parse_mark p_mark(const struct parser *p);
 void p_rewind(struct parser *p, const struct parse_mark *m);
-void p_fail(struct parser *p, enum parse_status status, const char *message);
-bool p_enter(struct parser *p); /* one level deeper; false (and failed) when too deep; pair with p_leave */
-void p_leave(struct parser *p);
+__attribute__((cold)) void p_fail(struct parser *p, enum parse_status status, const char *message);
 void *p_alloc(struct parser *p, size_t size);
 #define p_new(p, type) ((type *)p_alloc((p), sizeof(type)))
+
+/* One level deeper; false (and failed) when too deep; pair with p_leave. */
+static inline bool p_enter(struct parser *p)
+{
+    if (++p->depth > PARSE_MAX_DEPTH)
+        p_fail(p, PARSE_TOO_DEEP, "nested too deeply");
+    return p->status == PARSE_OK;
+}
+
+static inline void p_leave(struct parser *p)
+{
+    p->depth--;
+}
 
 static inline bool p_at(const struct parser *p, unsigned type)
 {
@@ -57,12 +69,31 @@ static inline bool p_at_kw(const struct parser *p, enum keyword kw)
     return p->kw == kw;
 }
 
-bool p_accept(struct parser *p, unsigned type);
-bool p_accept_kw(struct parser *p, enum keyword kw);
+static inline bool p_accept(struct parser *p, unsigned type)
+{
+    if (p->tok.type != type)
+        return false;
+    p_advance(p);
+    return true;
+}
+
+static inline bool p_accept_kw(struct parser *p, enum keyword kw)
+{
+    if (p->kw != kw)
+        return false;
+    p_advance(p);
+    return true;
+}
+
 void p_expect(struct parser *p, unsigned type, const char *message);
 void p_expect_kw(struct parser *p, enum keyword kw, const char *message);
-struct span p_text(const struct parser *p);               /* the current token's bytes */
 bool p_at_word(const struct parser *p, const char *word); /* a word, keyword or not, in any letter case */
+
+/* The current token's bytes. */
+static inline struct span p_text(const struct parser *p)
+{
+    return (struct span){p->lx.text + p->tok.off, p->tok.len};
+}
 
 static inline struct range p_since(const struct parser *p, uint32_t off)
 {

@@ -37,6 +37,17 @@ enum keyword p_peek_kw(const struct parser *p)
     return keyword_of((struct span){p->lx.text + t.off, t.len});
 }
 
+/* What follows almost everywhere is a name, a blank and a name, or the parenthesis: that needs no token. */
+bool p_peek_paren(const struct parser *p)
+{
+    const char *at = p->lx.text + p->lx.pos, *end = p->lx.text + p->lx.len;
+    while (at < end && lex_is(*at, CLASS_SPACE))
+        at++;
+    if (at < end && (*at == '(' || lex_is(*at, CLASS_IDENT)))
+        return *at == '(' && p->status == PARSE_OK;
+    return p_peek(p).type == '(';
+}
+
 struct parse_mark p_mark(const struct parser *p)
 {
     return (struct parse_mark){p->lx, p->tok, p->kw, p->prev_end, p->params};
@@ -64,40 +75,12 @@ void p_fail(struct parser *p, enum parse_status status, const char *message)
     p->kw = KW_NONE;
 }
 
-bool p_enter(struct parser *p)
-{
-    if (++p->depth > PARSE_MAX_DEPTH)
-        p_fail(p, PARSE_TOO_DEEP, "nested too deeply");
-    return p->status == PARSE_OK;
-}
-
-void p_leave(struct parser *p)
-{
-    p->depth--;
-}
-
 void *p_alloc(struct parser *p, size_t size)
 {
     void *mem = arena_alloc(p->arena, size);
     if (arena_failed(p->arena))
         p_fail(p, PARSE_MEMORY, "statement too large");
     return mem;
-}
-
-bool p_accept(struct parser *p, unsigned type)
-{
-    if (p->tok.type != type)
-        return false;
-    p_advance(p);
-    return true;
-}
-
-bool p_accept_kw(struct parser *p, enum keyword kw)
-{
-    if (p->kw != kw)
-        return false;
-    p_advance(p);
-    return true;
 }
 
 void p_expect(struct parser *p, unsigned type, const char *message)
@@ -110,11 +93,6 @@ void p_expect_kw(struct parser *p, enum keyword kw, const char *message)
 {
     if (!p_accept_kw(p, kw))
         p_fail(p, PARSE_SYNTAX, message);
-}
-
-struct span p_text(const struct parser *p)
-{
-    return (struct span){p->lx.text + p->tok.off, p->tok.len};
 }
 
 bool p_at_word(const struct parser *p, const char *word)
@@ -134,7 +112,7 @@ bool p_at_name(const struct parser *p)
 {
     if (p->tok.type == TOK_QUOTED)
         return true;
-    return p->tok.type == TOK_WORD && !is_reserved(p, p->kw);
+    return p->tok.type == TOK_WORD && (p->kw == KW_NONE || !is_reserved(p, p->kw));
 }
 
 /* Words that are no keywords everywhere, but go on with the clause here when the next token fits. */

@@ -92,8 +92,19 @@ struct scan_names {
     uint64_t bloom; /* scan_bloom() over all names */
 };
 
-/* The bit set of one name for scan_names.bloom, whatever case its letters have. */
-uint64_t scan_bloom(struct span name);
+/* Which of the 64 bits a name sets: by its length and its first and last byte, whatever case its letters
+ * have. */
+static inline unsigned scan_bloom_bit(struct span name)
+{
+    unsigned first = (unsigned char)name.ptr[0], last = (unsigned char)name.ptr[name.len - 1];
+    return ((unsigned)name.len * 7u + (first | 0x20) * 5u + (last | 0x20)) & 63u;
+}
+
+/* The bit set of one name for scan_names.bloom. */
+static inline uint64_t scan_bloom(struct span name)
+{
+    return name.len > 0 ? (uint64_t)1 << scan_bloom_bit(name) : 0;
+}
 
 enum {
     SCAN_NAME = 1 << 0,    /* an identifier (or a string, where it may be one) equals one of the names */

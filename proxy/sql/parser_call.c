@@ -383,7 +383,6 @@ struct expr *p_keyword_primary(struct parser *p)
 {
     unsigned flags = keyword_flags(p->kw);
     bool reserved = flags & KWF_RESERVED;
-    unsigned next = p_peek(p).type;
     switch (p->kw) {
     case KW_CASE:
         return case_expr(p);
@@ -403,20 +402,20 @@ struct expr *p_keyword_primary(struct parser *p)
     case KW_DATE:
     case KW_TIME:
     case KW_TIMESTAMP:
-        return next == TOK_STRING ? typed_literal(p) : NULL;
+        return p_peek(p).type == TOK_STRING ? typed_literal(p) : NULL;
     case KW_ROW:
-        return next == '(' ? row(p) : NULL;
+        return p_peek_paren(p) ? row(p) : NULL;
     default:
         break;
     }
-    if (p->kw == KW_SQL && (p->dialect->modes & SQL_ORACLE) && next == '%') { /* SQL%ROWCOUNT */
+    if (p->kw == KW_SQL && (p->dialect->modes & SQL_ORACLE) && p_peek(p).type == '%') { /* SQL%ROWCOUNT */
         struct expr *e = reserved_call(p, false);
         p_advance(p);
         p_advance(p);
         p_expr_done(p, e);
         return e;
     }
-    if ((flags & KWF_CALL) && next == '(')
+    if ((flags & KWF_CALL) && p_peek_paren(p))
         return reserved_call(p, true);
     if (flags & KWF_BARE)
         return reserved_call(p, false);

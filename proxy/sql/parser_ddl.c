@@ -35,7 +35,7 @@ static void object_prefixes(struct parser *p, struct stmt *s)
         case KW_DEFINER:
             p_advance(p);
             p_accept(p, '=');
-            if (p_peek(p).type == '(' || p_peek(p).type == TOK_USER_VAR)
+            if (p_peek_paren(p) || p_peek(p).type == TOK_USER_VAR)
                 p_advance(p);
             if (p_at(p, '('))
                 p_advance(p);

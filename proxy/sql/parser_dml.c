@@ -4,7 +4,7 @@
 static struct range partition_clause(struct parser *p)
 {
     struct range r = {p->tok.off, 0};
-    if (p_at_kw(p, KW_PARTITION) && p_peek(p).type == '(') {
+    if (p_at_kw(p, KW_PARTITION) && p_peek_paren(p)) {
         p_advance(p);
         p_skip_parens(p);
         r = p_since(p, r.off);
@@ -67,8 +67,7 @@ static void insert_columns(struct parser *p, struct insert_stmt *ins)
     if (!p_at(p, '('))
         return;
     enum keyword next = p_peek_kw(p);
-    if (next == KW_SELECT || next == KW_WITH || next == KW_VALUES || next == KW_TABLE ||
-        p_peek(p).type == '(')
+    if (next == KW_SELECT || next == KW_WITH || next == KW_VALUES || next == KW_TABLE || p_peek_paren(p))
         return;
     ins->has_columns = true;
     ins->columns = column_list(p, &ins->columns_range, false);
@@ -183,7 +182,7 @@ static void delete_history(struct parser *p, struct delete_stmt *d)
     if (!p_accept_kw(p, KW_BEFORE))
         return;
     p_expect_kw(p, KW_SYSTEM_TIME, "expected SYSTEM_TIME");
-    if ((p_at_kw(p, KW_TIMESTAMP) || p_at_kw(p, KW_TRANSACTION)) && p_peek(p).type != '(')
+    if ((p_at_kw(p, KW_TIMESTAMP) || p_at_kw(p, KW_TRANSACTION)) && !p_peek_paren(p))
         p_advance(p);
     d->before = p_expr(p);
 }

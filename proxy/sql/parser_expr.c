@@ -166,7 +166,7 @@ static struct infix infix_here(const struct parser *p)
         break;
     case KW_MEMBER:
         next = p_peek_kw(p);
-        if (next != KW_OF && p_peek(p).type != '(')
+        if (next != KW_OF && !p_peek_paren(p))
             return (struct infix){LEVEL_NONE, OP_OTHER};
         break;
     default:
@@ -196,7 +196,7 @@ static bool chains(struct infix in)
 /* [ANY | ALL | SOME] in front of a subquery, behind a comparison. */
 static bool at_quantifier(const struct parser *p)
 {
-    return (p->kw == KW_ANY || p->kw == KW_ALL || p->kw == KW_SOME) && p_peek(p).type == '(';
+    return (p->kw == KW_ANY || p->kw == KW_ALL || p->kw == KW_SOME) && p_peek_paren(p);
 }
 
 static void subquery_into(struct parser *p, struct expr *e)
@@ -649,7 +649,7 @@ struct expr *p_primary(struct parser *p)
 struct expr *p_expr_or_default(struct parser *p)
 {
     bool ignore = p_at_kw(p, KW_IGNORE);
-    if (!ignore && (!p_at_kw(p, KW_DEFAULT) || p_peek(p).type == '('))
+    if (!ignore && (!p_at_kw(p, KW_DEFAULT) || p_peek_paren(p)))
         return p_expr(p);
     struct expr *e = p_expr_new(p, EXPR_DEFAULT);
     p_advance(p);

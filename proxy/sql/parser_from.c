@@ -36,11 +36,11 @@ static void period_clause(struct parser *p, struct table_ref *r)
         p_expect_kw(p, KW_OF, "expected OF");
     else if (!p_accept_kw(p, KW_BETWEEN))
         p_expect_kw(p, KW_FROM, "expected AS OF, BETWEEN, FROM or ALL");
-    if ((p_at_kw(p, KW_TIMESTAMP) || p_at_kw(p, KW_TRANSACTION)) && p_peek(p).type != '(')
+    if ((p_at_kw(p, KW_TIMESTAMP) || p_at_kw(p, KW_TRANSACTION)) && !p_peek_paren(p))
         p_advance(p);
     p_operand(p, &t, p_bit_expr(p));
     if (p_accept_kw(p, KW_AND) || p_accept_kw(p, KW_TO)) {
-        if ((p_at_kw(p, KW_TIMESTAMP) || p_at_kw(p, KW_TRANSACTION)) && p_peek(p).type != '(')
+        if ((p_at_kw(p, KW_TIMESTAMP) || p_at_kw(p, KW_TRANSACTION)) && !p_peek_paren(p))
             p_advance(p);
         p_operand(p, &t, p_bit_expr(p));
     }
@@ -80,7 +80,7 @@ static struct table_ref *named_table(struct parser *p)
     r->clauses.off = off;
     bool aliased = false, ended = false;
     while (!ended) {
-        if (p_at_kw(p, KW_PARTITION) && p_peek(p).type == '(') {
+        if (p_at_kw(p, KW_PARTITION) && p_peek_paren(p)) {
             p_advance(p);
             p_skip_parens(p);
         } else if (at_period(p)) {
@@ -198,7 +198,7 @@ static struct table_ref *factor(struct parser *p)
         p_leave(p);
         return q ? derived_alias(p, r) : r;
     }
-    if (p_at_kw(p, KW_LATERAL) && p_peek(p).type == '(') {
+    if (p_at_kw(p, KW_LATERAL) && p_peek_paren(p)) {
         uint32_t off = p->tok.off;
         p_advance(p);
         struct table_ref *r = ref_new(p, TABLE_DERIVED);
@@ -207,7 +207,7 @@ static struct table_ref *factor(struct parser *p)
         r->range.off = off;
         return derived_alias(p, r);
     }
-    if (p_at(p, TOK_WORD) && p_peek(p).type == '(' && p_at_name(p))
+    if (p_at(p, TOK_WORD) && p_peek_paren(p) && p_at_name(p))
         return table_function(p);
     if (p_at_kw(p, KW_DUAL)) { /* reserved, yet the name of a table */
         struct table_ref *r = ref_new(p, TABLE_NAMED);
@@ -273,7 +273,7 @@ static bool join_condition(struct parser *p, struct table_ref *j)
         j->on = p_expr(p);
         return true;
     }
-    if (p_at_kw(p, KW_USING) && p_peek(p).type == '(') {
+    if (p_at_kw(p, KW_USING) && p_peek_paren(p)) {
         p_advance(p);
         j->using = p_name_list(p);
         return true;

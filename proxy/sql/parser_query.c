@@ -126,7 +126,7 @@ static void into_clause(struct parser *p)
 static void group_by(struct parser *p, struct select *s)
 {
     p_expect_kw(p, KW_BY, "expected BY");
-    if (p_at_kw(p, KW_ROLLUP) && p_peek(p).type == '(') { /* MySQL 8.0: GROUP BY ROLLUP (a, b) */
+    if (p_at_kw(p, KW_ROLLUP) && p_peek_paren(p)) { /* MySQL 8.0: GROUP BY ROLLUP (a, b) */
         p_advance(p);
         p_advance(p);
         s->rollup = true;

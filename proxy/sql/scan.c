@@ -32,20 +32,6 @@ struct scan {
     bool begin; /* its first word was BEGIN */
 };
 
-/* Which of the 64 bits a name sets: by its length and its first and last byte in lower case. */
-static unsigned bloom_bit(size_t len, unsigned char first, unsigned char last)
-{
-    return ((unsigned)len * 7u + (unsigned)(first | 0x20) * 5u + (unsigned)(last | 0x20)) & 63u;
-}
-
-uint64_t scan_bloom(struct span name)
-{
-    if (name.len == 0)
-        return 0;
-    return (uint64_t)1 << bloom_bit(name.len, (unsigned char)name.ptr[0],
-                                    (unsigned char)name.ptr[name.len - 1]);
-}
-
 static bool has_high_byte(struct span s)
 {
     for (size_t i = 0; i < s.len; i++)
@@ -90,7 +76,7 @@ static bool is_listed_folded(const struct scan_names *names, struct span inner, 
 static inline bool may_be_listed(const struct scan_names *names, struct span word)
 {
     unsigned char first = (unsigned char)word.ptr[0], last = (unsigned char)word.ptr[word.len - 1];
-    return names->bloom >> bloom_bit(word.len, first, last) & 1 || ((first | last) & 0x80);
+    return names->bloom >> scan_bloom_bit(word) & 1 || ((first | last) & 0x80);
 }
 
 static inline void test_name(struct scan *s, struct span word)
