@@ -108,10 +108,14 @@ static bool is_affected(const struct set_plan *sp, const struct source *s, const
     return false;
 }
 
-static void add_assignment(struct set_plan *sp, struct builder *b, const struct source *s, struct span column,
-                           struct fragment value)
+static void add_assignment(struct set_plan *sp, struct builder *b, const struct source *s,
+                           const struct rule_column *column, struct fragment value)
 {
-    builder_add(b, column_text(sp->p, sp->qualify ? s->qualifier : SPAN(""), column));
+    if (sp->qualify && s->qualifier.len > 0) {
+        builder_add(b, s->qualifier);
+        builder_add(b, SPAN("."));
+    }
+    builder_add(b, column->quoted);
     builder_add(b, SPAN(" = "));
     builder_add_fragment(b, value);
 }
@@ -126,7 +130,7 @@ static void follow_in_order(struct set_plan *sp, const struct source *s, const s
             continue;
         builder_add(&b, SPAN(", "));
         add_assignment(
-            sp, &b, s, follow.columns[i].name,
+            sp, &b, s, &follow.columns[i],
             expression_text(sp->p, &follow.columns[i].value, sp->qualify ? s->qualifier : SPAN(""), NULL, 0));
     }
     for (const struct assigned *a = sp->assigned; a; a = a->next)
@@ -225,7 +229,7 @@ static void follow_orderless(struct set_plan *sp, const struct source *s, const 
     for (size_t i = 0; i < follow.count; i++) {
         if (!is_affected(sp, s, r, &follow.columns[i]))
             continue;
-        add_assignment(sp, &b, s, follow.columns[i].name,
+        add_assignment(sp, &b, s, &follow.columns[i],
                        expression_text(p, &follow.columns[i].value, s->qualifier, values, count));
         builder_add(&b, SPAN(", "));
     }

@@ -11,7 +11,7 @@ static bool grow(struct arena *arena, void **items, size_t used, size_t need, si
 {
     if (*cap - used >= need)
         return true;
-    size_t larger = *cap ? *cap * 2 : size == 1 ? 64 : 8;
+    size_t larger = *cap ? *cap * 2 : size == 1 ? 64 : 4;
     while (larger - used < need)
         larger *= 2;
     void *grown = arena_alloc(arena, larger * size);

@@ -383,13 +383,18 @@ bool expression_compile(struct arena *arena, struct span text, const struct span
 
 struct span quoted_name(struct arena *arena, struct span name)
 {
-    size_t extra = 2;
+    return quoted_name_behind(arena, SPAN(""), name);
+}
+
+struct span quoted_name_behind(struct arena *arena, struct span words, struct span name)
+{
+    size_t extra = words.len + 2;
     for (size_t i = 0; i < name.len; i++)
         extra += name.ptr[i] == '`';
     char *p = arena_alloc(arena, name.len + extra);
     if (arena_failed(arena))
         return SPAN("``");
-    char *at = p;
+    char *at = mempcpy(p, words.ptr, words.len);
     *at++ = '`';
     for (size_t i = 0; i < name.len; i++) {
         *at++ = name.ptr[i];

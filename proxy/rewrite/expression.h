@@ -40,4 +40,7 @@ enum function_trait function_trait_of(struct span name);
 /* `name` in backquotes, in the arena. */
 struct span quoted_name(struct arena *arena, struct span name);
 
+/* The same behind other text. */
+struct span quoted_name_behind(struct arena *arena, struct span words, struct span name);
+
 #endif

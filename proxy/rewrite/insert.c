@@ -32,21 +32,25 @@ bool is_read(const struct rule_side *follow, struct span column)
     return false;
 }
 
+/* Either the columns and the values, or `set`: what the form of the statement needs. */
 struct addition_text {
     struct builder columns, values, set;
 };
 
-static void add_one(struct plan *p, struct addition_text *t, struct span column, struct span value)
+static void add_one(const struct insert_plan *ip, struct addition_text *t, const struct rule_column *column,
+                    struct span value)
 {
-    struct span name = quoted_name(p->arena, column);
+    if (ip->i->form == INSERT_SET) {
+        builder_add(&t->set, SPAN(", "));
+        builder_add(&t->set, column->quoted);
+        builder_add(&t->set, SPAN(" = "));
+        builder_add(&t->set, value);
+        return;
+    }
     builder_add(&t->columns, SPAN(", "));
-    builder_add(&t->columns, name);
+    builder_add(&t->columns, column->quoted);
     builder_add(&t->values, SPAN(", "));
     builder_add(&t->values, value);
-    builder_add(&t->set, SPAN(", "));
-    builder_add(&t->set, name);
-    builder_add(&t->set, SPAN(" = "));
-    builder_add(&t->set, value);
 }
 
 static void add_rule(struct insert_plan *ip, const struct rule *r)
@@ -65,10 +69,10 @@ static void add_rule(struct insert_plan *ip, const struct rule *r)
         else if (is_read(&follow, given.columns[i].name) &&
                  needs_default(ip->target, given.columns[i].name) && !p->reads_target &&
                  ip->i->form != INSERT_QUERY)
-            add_one(p, &t, given.columns[i].name, SPAN("DEFAULT"));
+            add_one(ip, &t, &given.columns[i], SPAN("DEFAULT"));
     }
     for (size_t i = 0; i < follow.count; i++)
-        add_one(p, &t, follow.columns[i].name,
+        add_one(ip, &t, &follow.columns[i],
                 expression_text(p, &follow.columns[i].value, SPAN(""), NULL, 0).text);
     if (ip->i->form == INSERT_QUERY) /* at the end: ORDER BY 2 keeps its meaning */
         behind = NOWHERE;
@@ -310,7 +314,7 @@ static struct fragment row_computed_first(struct insert_plan *ip, const struct a
     for (size_t i = 0; i < follow.count && !p->refused; i++) {
         builder_add(&b, SPAN(", "));
         if (set) {
-            builder_add(&b, quoted_name(p->arena, follow.columns[i].name));
+            builder_add(&b, follow.columns[i].quoted);
             builder_add(&b, SPAN(" = "));
         }
         builder_add_fragment(&b, expression_text(p, &follow.columns[i].value, SPAN(""), values, count));
@@ -478,6 +482,7 @@ static void add_what_follows(struct insert_plan *ip)
             edit_list(ip);
         return;
     }
+    ip->additions = arena_alloc(ip->p->arena, ip->target->rule_count * sizeof *ip->additions);
     for (uint32_t k = 0; k < ip->target->rule_count; k++)
         add_rule(ip, ip->target->rules[k]);
     if (ip->implied)

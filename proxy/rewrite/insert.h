@@ -21,8 +21,8 @@ struct insert_plan {
     struct source *target;
     struct scope *scope; /* the target alone */
     struct column_list list;
-    bool implied; /* the list is the catalog's, not the statement's */
-    struct addition additions[SOURCE_MAX_RULES];
+    bool implied;               /* the list is the catalog's, not the statement's */
+    struct addition *additions; /* room for one of each rule of the target */
     uint32_t count;
     const struct value_row *rows;   /* one by one where they are computed first; else with runs */
     const struct row_text *in_runs; /* the additions' values by place, for rows of `in_runs_of` values */

@@ -117,10 +117,8 @@ static void keep_label(struct plan *p, const struct select_item *item, const str
                "give the expression an alias");
     if (wide)
         label = within_basic_plane(p, label);
-    struct builder b = {.arena = p->arena};
-    builder_add(&b, SPAN(" AS "));
-    builder_add(&b, quoted_name(p->arena, label));
-    edits_insert(&p->edits, range_end(item->expr->range), fragment_of(builder_done(&b).text));
+    edits_insert(&p->edits, range_end(item->expr->range),
+                 fragment_of(quoted_name_behind(p->arena, SPAN(" AS "), label)));
 }
 
 static bool is_aggregate(const struct expr *e)
@@ -519,7 +517,7 @@ void walk_having(struct plan *p, struct scope *s, const struct expr *e)
             edits_replace(&p->edits, e->range, fragment_of(quoted_name(p->arena, label_of(item))));
             p->flips++;
         } else if (ref.scope == s && has_star(p, s, ref.source)) {
-            edits_replace(&p->edits, e->range, fragment_of(quoted_name(p->arena, ref.column->name)));
+            edits_replace(&p->edits, e->range, fragment_of(ref.column->quoted));
             p->flips++;
         } else if (ref.column->value.plain_column || ref.scope != s) {
             flip(p, &ref, e->range);

@@ -53,7 +53,7 @@ static void follow(struct plan *p, const struct rule *r, const struct source *ta
     }
     for (size_t i = 0; i < side.count; i++) {
         builder_add(set, set->len ? SPAN(", ") : SPAN(""));
-        builder_add(set, quoted_name(p->arena, side.columns[i].name));
+        builder_add(set, side.columns[i].quoted);
         builder_add(set, SPAN(" = "));
         builder_add_fragment(set, expression_text(p, &side.columns[i].value, SPAN(""), NULL, 0));
     }

@@ -111,11 +111,16 @@ static void note(struct plan *p, const struct source *source, struct span column
                  const struct source *derived, struct told told)
 {
     const struct catalog_column *c = catalog_column_of(source->table, column);
-    if (p->shown_count == COLUMNS_MAX || !c || !(c->facts.known || source->reshaped) ||
+    if (p->shown_count - p->shown_before == COLUMNS_MAX || !c || !(c->facts.known || source->reshaped) ||
         !names_are_told(source, told.label))
         return;
-    struct shown_node *node = arena_new_of(p->arena, struct shown_node);
-    node->shown = (struct rewrite_shown){
+    struct rewrite_shown *items = grown(p->arena, p->shown, p->shown_count, sizeof *items, &p->shown_cap);
+    if (!items)
+        return;
+    p->shown = items;
+    struct rewrite_shown *shown = &items[p->shown_count++];
+    *shown = (struct rewrite_shown){
+        .result = (uint32_t)p->part,
         .position = told.position,
         .is = {.label = told.label,
                .db = source->table->db,
@@ -131,10 +136,7 @@ static void note(struct plan *p, const struct source *source, struct span column
                                           : WAY_DERIVED_MYSQL},
     };
     if (told.nullable || source->nullable || (derived && derived->nullable))
-        node->shown.is.facts.flags &= (uint16_t)~DEFINITION_NOT_NULL;
-    node->next = p->shown;
-    p->shown = node;
-    p->shown_count++;
+        shown->is.facts.flags &= (uint16_t)~DEFINITION_NOT_NULL;
 }
 
 /* Whether what the source's column shows has become something else. */

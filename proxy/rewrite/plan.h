@@ -30,11 +30,6 @@ struct touch_node {
     struct touch_node *next;
 };
 
-struct shown_node {
-    struct rewrite_shown shown;
-    struct shown_node *next;
-};
-
 /* A SELECT that was walked, with its scope. */
 struct walked {
     const struct select *select;
@@ -56,8 +51,11 @@ struct plan {
     bool markers_known;
     struct rewrite_named *named_ops; /* of the whole text */
     size_t named_op_count, named_op_cap;
-    size_t part;        /* the statement's place in the text */
-    size_t values_used; /* of session->values */
+    struct rewrite_shown *shown; /* of the whole text */
+    size_t shown_count, shown_cap;
+    size_t shown_before; /* those of earlier statements */
+    size_t part;         /* the statement's place in the text */
+    size_t values_used;  /* of session->values */
     struct span ask;
     bool charset_set; /* an earlier statement of the text sets a character set or a collation */
     bool acted;       /* an earlier statement of the text may have given a variable another value */
@@ -66,8 +64,6 @@ struct plan {
 
     struct touch_node *touches; /* newest first */
     uint32_t touch_count;
-    struct shown_node *shown; /* newest first */
-    uint32_t shown_count;
     const struct select *answer;       /* whose select list the statement is answered by; NULL: none's */
     struct walked *walked;             /* newest first */
     bool prepares;                     /* SQL that cannot be seen, or under a name that cannot be followed */
@@ -102,7 +98,7 @@ struct source {
     struct span db;                    /* SOURCE_TABLE */
     struct span qualifier;             /* what to write before ".column": as it stands in the statement */
     const struct catalog_table *table; /* NULL: not known */
-    const struct rule **rules;         /* the migrations of this table, those that are done left out */
+    const struct rule *const *rules;   /* the migrations of this table, those that are done left out */
     uint32_t rule_count;
     const struct query *query;       /* SOURCE_QUERY */
     const struct scope *shape;       /* SOURCE_QUERY: whose select list gives the columns; may be NULL */
@@ -112,8 +108,8 @@ struct source {
                        then */
     bool reshaped;  /* a derived table now that shows the old columns: has no rules */
     /* While a SET list is walked, by index in `rules`: whose old columns are read as they are, because the
-     * statement itself stores into them. Allocated with the rules. */
-    uint32_t *frozen;
+     * statement itself stores into them. A copy of the source goes by the original's. */
+    uint32_t *frozen, frozen_here;
     struct source *next;
 };
 
@@ -162,11 +158,12 @@ struct column_ref {
 
 /* Refuses the statement, unless `rule` is only being expanded. `reason` and `hint` are constants or in
  * the arena. */
-void refuse(struct plan *p, const struct rule *rule, const char *reason, const char *hint);
+__attribute__((cold)) void refuse(struct plan *p, const struct rule *rule, const char *reason,
+                                  const char *hint);
 
 /* The same with a name in the reason: "reads %s …". */
-void refuse_about(struct plan *p, const struct rule *rule, const char *format, struct span name,
-                  const char *hint);
+__attribute__((cold)) void refuse_about(struct plan *p, const struct rule *rule, const char *format,
+                                        struct span name, const char *hint);
 
 void touch(struct plan *p, const struct rule *rule, struct span column, bool write);
 
@@ -414,6 +411,9 @@ bool is_repeatable(struct plan *p, struct range r);
 bool constant_default(struct plan *p, const struct catalog_column *c, struct fragment *out);
 
 /* ---- rewrite.c ---- */
+
+/* Room for one more of `size` bytes each behind `count`; NULL where the arena has failed. */
+void *grown(struct arena *arena, void *items, size_t count, size_t size, size_t *cap);
 
 /* rewrite_text() for a text within the text, after temporary tables that this one has made or dropped. */
 void rewrite_within(struct plan *p, const struct rewrite_session *s, struct span text,

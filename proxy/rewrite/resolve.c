@@ -2,9 +2,9 @@
  * name or alias, an unqualified one by which table has the column. */
 #include "proxy/rewrite/plan.h"
 
-static bool same_table_name(const struct plan *p, struct span a, struct span b)
+static inline bool same_table_name(const struct plan *p, struct span a, struct span b)
 {
-    return p->rules->fold_table_names ? span_ieq(a, b) : span_eq(a, b);
+    return rules_same_table(p->rules, a, b);
 }
 
 /* Whether a temporary table of the session hides db.table. */
@@ -32,21 +32,14 @@ static void note_rule(struct plan *p, const struct rule *r)
         p->strict = r;
 }
 
-static void add_rules(struct plan *p, struct source *s, struct span table)
+static void add_rules(struct plan *p, struct source *s, const struct rule_table *migrated)
 {
-    const struct rules *rules = p->rules;
-    const struct rule *found[SOURCE_MAX_RULES];
-    for (size_t i = 0; i < rules->count && s->rule_count < SOURCE_MAX_RULES; i++) {
-        const struct rule *r = &rules->rules[i];
-        if (r->phase != PHASE_DONE && same_table_name(p, r->table, table) && same_table_name(p, r->db, s->db))
-            note_rule(p, found[s->rule_count++] = r);
-    }
-    if (s->rule_count == 0)
-        return;
+    s->rules = migrated->rules;
+    s->rule_count = migrated->count < SOURCE_MAX_RULES ? (uint32_t)migrated->count : SOURCE_MAX_RULES;
+    s->frozen = &s->frozen_here;
+    for (uint32_t i = 0; i < s->rule_count; i++)
+        note_rule(p, s->rules[i]);
     p->names_table = true;
-    s->rules = arena_alloc(p->arena, s->rule_count * sizeof *s->rules);
-    s->frozen = arena_new_of(p->arena, uint32_t);
-    memcpy(s->rules, found, s->rule_count * sizeof *s->rules);
 }
 
 /* Notes that INSERT's own table is read; one that is not known may be a view over it. */
@@ -100,11 +93,13 @@ struct source *source_of_table(struct plan *p, const struct table_name *name, co
     s->db = name_given(&name->db) ? name->db.text : p->database;
     if (s->db.len == 0 || is_temporary(p, s->db, name->table.text))
         return s;
-    s->table = catalog_find(p->rules->catalog, s->db, name->table.text);
+    const struct rule_table *migrated = rules_table(p->rules, s->db, name->table.text);
+    s->table = migrated ? migrated->table : catalog_find(p->rules->catalog, s->db, name->table.text);
     if (!s->table && p->rules->mariadb)
         s->table = catalog_sequence(name->table.text);
     note_target(p, s, name->table.text);
-    add_rules(p, s, name->table.text);
+    if (migrated)
+        add_rules(p, s, migrated);
     return s;
 }
 
@@ -315,9 +310,11 @@ static struct candidates candidates_in(struct plan *p, const struct scope *scope
  * NULL: the name is not shared so. */
 static const struct source *earlier_owner(struct plan *p, const struct scope *scope, struct span name)
 {
-    const struct source *owner = NULL;
+    const struct source *owner = NULL, *first = first_visible(scope);
     bool taken = false;
-    for (const struct source *s = first_visible(scope); s; s = s->next) {
+    if (!first || !first->next) /* it takes two */
+        return NULL;
+    for (const struct source *s = first; s; s = s->next) {
         struct column_ref ref;
         enum knowledge k = source_has(p, s, name);
         if (k == MAY_HAVE || (k == HAS && owner && !(source_column(s, name, &ref) && ref.is_new)))
@@ -452,7 +449,7 @@ static bool resolve_unqualified(struct plan *p, const struct scope *scope, const
 
 bool resolve_column(struct plan *p, const struct scope *scope, const struct expr *e, struct column_ref *out)
 {
-    if (!rules_have_column(p->rules, e->name.text))
+    if (!rules_may_have_column(p->rules, e->name.text))
         return false;
     return name_given(&e->table) ? resolve_qualified(p, scope, e, out)
                                  : resolve_unqualified(p, scope, e, out);

@@ -31,8 +31,6 @@ struct run {
     size_t part_count, part_cap;
     struct rewrite_temporary *temporary;
     size_t temporary_count, temporary_cap;
-    struct rewrite_shown *shown;
-    size_t shown_count, shown_cap;
     bool modes_set; /* an earlier statement of the text sets sql_mode or a character set */
 };
 
@@ -66,7 +64,7 @@ static uint32_t facts_of(const struct stmt *s)
     }
 }
 
-static void *grown(struct arena *arena, void *items, size_t count, size_t size, size_t *cap)
+void *grown(struct arena *arena, void *items, size_t count, size_t size, size_t *cap)
 {
     if (count < *cap)
         return items;
@@ -117,16 +115,15 @@ static void note_temporary(struct run *run, const struct stmt *s)
     }
 }
 
-/* `p` and its statement: which results the text's statements have is certain until one has several. */
-static void add_shown(struct run *run, const struct rewrite_shown *shown)
+static void add_shown(struct plan *p, const struct rewrite_shown *shown)
 {
-    struct rewrite_shown *items =
-        grown(run->plan.arena, run->shown, run->shown_count, sizeof *items, &run->shown_cap);
-    if (!items || run->plan.unseen || run->shown_count == SHOWN_MAX)
+    struct rewrite_shown *items = grown(p->arena, p->shown, p->shown_count, sizeof *items, &p->shown_cap);
+    if (!items || p->unseen || p->shown_count == SHOWN_MAX)
         return;
-    run->shown = items;
-    items[run->shown_count] = *shown;
-    items[run->shown_count++].result = (uint32_t)run->plan.part;
+    p->shown = items;
+    items[p->shown_count] = *shown;
+    items[p->shown_count++].result = (uint32_t)p->part;
+    p->shown_before = p->shown_count;
 }
 
 /* What EXECUTE runs changes what it would change by itself. */
@@ -140,7 +137,7 @@ static void note_run(struct run *run, const struct rewrite_result *runs)
         if (!add_temporary(run, runs->temporary[i]))
             return;
     for (size_t i = 0; i < runs->shown_count; i++)
-        add_shown(run, &runs->shown[i]);
+        add_shown(&run->plan, &runs->shown[i]);
 }
 
 static void note_facts(struct run *run, const struct stmt *s)
@@ -275,17 +272,14 @@ static void note_touches(struct run *run, struct rewrite_part *part)
     part->touch_count = p->touch_count;
 }
 
-static void note_shown(struct run *run)
+/* Which results the text's statements have is certain until one has several. */
+static void keep_shown(struct plan *p, bool rewritten)
 {
-    struct plan *p = &run->plan;
-    size_t n = p->shown_count;
-    const struct rewrite_shown **in_order = arena_alloc(p->arena, (n + 1) * sizeof(void *));
-    if (arena_failed(p->arena))
-        return;
-    for (const struct shown_node *node = p->shown; node; node = node->next)
-        in_order[--n] = &node->shown;
-    for (size_t i = 0; i < p->shown_count; i++)
-        add_shown(run, in_order[i]);
+    if (!rewritten || p->unseen)
+        p->shown_count = p->shown_before;
+    if (p->shown_count > SHOWN_MAX)
+        p->shown_count = SHOWN_MAX;
+    p->shown_before = p->shown_count;
 }
 
 /* A statement that passes as it came, if it passes: what it prepares or executes does too. */
@@ -327,12 +321,12 @@ static void finish_part(struct run *run, struct rewrite_part *part, struct range
         }
     } else if (p->edits.count > edits_before) {
         part->verdict = REWRITE_REWRITTEN;
-        note_shown(run);
         if (run->plan.session->want_parts)
             part->rewritten = edits_render(&p->edits, p->text, range, true, NULL, NULL).text;
         if (out->verdict == REWRITE_UNCHANGED)
             out->verdict = REWRITE_REWRITTEN;
     }
+    keep_shown(p, part->verdict == REWRITE_REWRITTEN);
 }
 
 /* A plan is about one statement; the text, its edits and the database go on. */
@@ -341,8 +335,7 @@ static void begin_statement(struct plan *p, const struct stmt *s)
     p->stmt = s;
     p->touches = NULL;
     p->touch_count = 0;
-    p->shown = NULL;
-    p->shown_count = 0;
+    p->shown_count = p->shown_before;
     p->walked = NULL;
     p->flips = 0;
     p->reshaped = 0;
@@ -363,9 +356,9 @@ static void begin_statement(struct plan *p, const struct stmt *s)
  * in their old shape. Where that is refused too, the first reason stays. */
 static void plan_old_shape(struct plan *p, const struct stmt *s, uint32_t edits_before)
 {
-    struct plan first = *p;
     if (!p->refused || s->kind != STMT_QUERY || p->locks)
         return;
+    struct plan first = *p;
     edits_truncate(&p->edits, edits_before);
     begin_statement(p, s);
     p->touches = first.touches;
@@ -592,8 +585,8 @@ static void run_text(struct arena *arena, const struct rewrite_session *s, struc
     out->ask = run.plan.ask;
     out->within = run.plan.within;
     out->modes_set = run.modes_set;
-    out->shown = run.shown;
-    out->shown_count = run.shown_count;
+    out->shown = run.plan.shown;
+    out->shown_count = run.plan.shown_count;
     out->out_param_count = out->param_count;
     if (arena_failed(arena))
         refuse_all(&run, "the statement is too large to be rewritten", "split it");

@@ -62,6 +62,7 @@ static const struct rule_column *build_side(struct arena *arena, const struct co
     for (size_t i = 0; i < count; i++) {
         struct span text = span_of(columns[i].expression);
         side[i].name = arena_copy(arena, span_of(columns[i].name));
+        side[i].quoted = quoted_name(arena, side[i].name);
         if (!expression_compile(arena, arena_copy(arena, text), names, other_count, &side[i].value, reason,
                                 sizeof reason)) {
             snprintf(error, error_size, "the expression of %s: %s", columns[i].name, reason);
@@ -115,12 +116,20 @@ bool rule_has_column(const struct rule *r, struct span name)
 
 bool rules_have_column(const struct rules *r, struct span name)
 {
-    if (!(r->column_bloom & scan_bloom(name)))
+    if (!rules_may_have_column(r, name))
         return false;
     for (size_t i = 0; i < r->count; i++)
         if (rule_has_column(&r->rules[i], name))
             return true;
     return false;
+}
+
+const struct rule_table *rules_table(const struct rules *r, struct span db, struct span name)
+{
+    for (size_t i = 0; i < r->table_count; i++)
+        if (rules_same_table(r, r->tables[i].name, name) && rules_same_table(r, r->tables[i].db, db))
+            return &r->tables[i];
+    return NULL;
 }
 
 static bool may_show(const struct rules *r, const struct catalog_table *view, const struct rule *rule)
@@ -170,6 +179,26 @@ static uint64_t column_bloom(const struct rule *rules, size_t count)
     return bloom;
 }
 
+/* Every table that a migration which is not done is about, with what a statement that names it needs. */
+static void build_tables(struct arena *arena, struct rules *r)
+{
+    struct rule_table *tables = arena_alloc(arena, (r->count + 1) * sizeof *tables);
+    r->tables = tables;
+    for (size_t i = 0; i < r->count && !arena_failed(arena); i++) {
+        const struct rule *first = &r->rules[i];
+        if (first->phase == PHASE_DONE || rules_table(r, first->db, first->table))
+            continue;
+        const struct rule **rules = arena_alloc(arena, (r->count - i) * sizeof *rules);
+        struct rule_table *t = &tables[r->table_count++];
+        *t = (struct rule_table){first->db, first->table, catalog_find(r->catalog, first->db, first->table),
+                                 rules, 0};
+        for (size_t k = i; k < r->count && !arena_failed(arena); k++)
+            if (r->rules[k].phase != PHASE_DONE && rules_same_table(r, r->rules[k].table, t->name) &&
+                rules_same_table(r, r->rules[k].db, t->db))
+                rules[t->count++] = &r->rules[k];
+    }
+}
+
 /* What any statement could be rewritten or refused for: the tables of migrations that are not done, and the
  * views that may show their rows. */
 static void build_names(struct arena *arena, struct rules *r)
@@ -214,8 +243,10 @@ struct rules *rules_build(const struct rule_input *inputs, size_t count, const s
                                   .fold_table_names = fold_table_names,
                                   .mariadb = mariadb,
                                   .server_version = server_version};
-    if (ok)
+    if (ok) {
+        build_tables(arena, &store->rules);
         build_names(arena, &store->rules);
+    }
     if (!ok || arena_failed(arena)) {
         rules_free(&store->rules);
         return NULL;

@@ -45,6 +45,7 @@ struct expression {
 
 struct rule_column {
     struct span name;
+    struct span quoted;      /* the name in backquotes */
     struct expression value; /* of a new column: forward (over old); of an old column: backward (over new) */
 };
 
@@ -75,9 +76,19 @@ static inline bool rule_dual_writes(const struct rule *r)
     return r->phase == PHASE_DUAL_WRITE || r->phase == PHASE_CUTOVER;
 }
 
+/* A table with migrations that are not done. */
+struct rule_table {
+    struct span db, name;
+    const struct catalog_table *table; /* NULL: not known */
+    const struct rule *const *rules;   /* in their order */
+    size_t count;
+};
+
 struct rules {
     const struct rule *rules;
     size_t count;
+    const struct rule_table *tables;
+    size_t table_count;
     const struct catalog *catalog; /* NULL: none */
     struct scan_names names;       /* the migrated tables' names, lower case */
     uint64_t column_bloom;         /* scan_bloom() over the names of all columns of migrations */
@@ -119,7 +130,22 @@ bool expression_check(struct span text, const char *const *columns, size_t colum
 /* Whether the migration has a column of that name, old or new. */
 bool rule_has_column(const struct rule *r, struct span name);
 
-/* Whether any migration has; most names cost a look at one word. */
+/* Names of tables, as the server compares them. */
+static inline bool rules_same_table(const struct rules *r, struct span a, struct span b)
+{
+    return r->fold_table_names ? span_ieq(a, b) : span_eq(a, b);
+}
+
+/* The table's entry; NULL: it has no migration that is not done. */
+const struct rule_table *rules_table(const struct rules *r, struct span db, struct span name);
+
+/* Whether any migration may have: a look at one word that most names end with. */
+static inline bool rules_may_have_column(const struct rules *r, struct span name)
+{
+    return r->column_bloom & scan_bloom(name);
+}
+
+/* Whether any migration has. */
 bool rules_have_column(const struct rules *r, struct span name);
 
 #endif
