@@ -68,7 +68,7 @@ uint64_t read_lenenc(struct reader *r)
     }
 }
 
-struct span read_lenenc_str(struct reader *r)
+struct span read_lenenc_str_long(struct reader *r)
 {
     uint64_t n = read_lenenc(r);
     return read_bytes(r, n > SIZE_MAX ? SIZE_MAX : (size_t)n);
@@ -124,7 +124,7 @@ void add_lenenc(struct buf *b, uint64_t v)
     }
 }
 
-void add_lenenc_str(struct buf *b, struct span s)
+void add_lenenc_str_long(struct buf *b, struct span s)
 {
     add_lenenc(b, s.len);
     buf_add_span(b, s);

@@ -32,8 +32,9 @@ uint32_t read_u32(struct reader *r);
 /* A length-encoded integer; 0xfb (NULL) and 0xff are failures. */
 uint64_t read_lenenc(struct reader *r);
 
-/* A length-encoded string. */
-struct span read_lenenc_str(struct reader *r);
+/* A length-encoded string. The second one: whose length is not one byte, or that is not whole. */
+static inline struct span read_lenenc_str(struct reader *r);
+struct span read_lenenc_str_long(struct reader *r);
 
 /* A string that ends with NUL; without one it fails. */
 struct span read_nul_str(struct reader *r);
@@ -45,7 +46,10 @@ void add_u16(struct buf *b, uint32_t v);
 void add_u24(struct buf *b, uint32_t v);
 void add_u32(struct buf *b, uint32_t v);
 void add_lenenc(struct buf *b, uint64_t v);
-void add_lenenc_str(struct buf *b, struct span s);
+
+/* A length-encoded string. The second one: of any length. */
+static inline void add_lenenc_str(struct buf *b, struct span s);
+void add_lenenc_str_long(struct buf *b, struct span s);
 
 /* One logical packet, split where it has to be: `head` then `body` are the payload. The sequence id of the
  * first is *seq, which moves behind the last. */
@@ -72,5 +76,26 @@ size_t logical_size(const void *p, size_t len, size_t *parts);
  * joined in place by moving the later payloads down over the headers between; the bytes at `p` are no
  * packets any more. */
 struct span logical_payload(void *p, size_t size, size_t parts);
+
+static inline struct span read_lenenc_str(struct reader *r)
+{
+    if (r->failed || r->p == r->end || *r->p >= 0xfb || *r->p >= r->end - r->p)
+        return read_lenenc_str_long(r);
+    struct span s = {(const char *)r->p + 1, *r->p};
+    r->p += 1 + s.len;
+    return s;
+}
+
+static inline void add_lenenc_str(struct buf *b, struct span s)
+{
+    if (s.len >= 0xfb || !buf_reserve(b, 1 + s.len)) {
+        add_lenenc_str_long(b, s);
+        return;
+    }
+    b->data[b->end] = (char)s.len;
+    if (s.len > 0)
+        memcpy(b->data + b->end + 1, s.ptr, s.len);
+    b->end += 1 + s.len;
+}
 
 #endif

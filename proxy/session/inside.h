@@ -225,7 +225,7 @@ void session_move(struct session *s, enum state to);
 void session_end(struct session *s, const char *reason);
 
 /* The same for what should not happen: a warning. */
-void session_fail(struct session *s, const char *reason);
+__attribute__((cold)) void session_fail(struct session *s, const char *reason);
 
 /* Ends it when the client has taken what waits for it. */
 void session_close(struct session *s, const char *reason);
@@ -406,6 +406,12 @@ void facts_free(struct session *s);
 
 /* Remembers sql_mode, the client's character set and the connection's collation as the server said them. */
 void facts_set_modes(struct session *s, struct span sql_mode, struct span charset, struct span collation);
+
+/* Whether a text changes anything: what it reads and writes does not count. */
+static inline bool changes_any(const struct rewrite_result *r)
+{
+    return (r->facts & ~(uint32_t)(FACT_READS | FACT_WRITES)) || r->temporary_count > 0;
+}
 
 /* What a text changes. *c must be empty or hold what an earlier text changes. false: out of memory. */
 bool changes_set(struct changes *c, const struct rewrite_result *r, const struct rules *rules);

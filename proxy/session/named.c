@@ -229,6 +229,8 @@ void named_clear(struct session *s)
 
 void named_forget_values(struct session *s)
 {
+    if (!s->named.values)
+        return;
     for (size_t i = 0; i < s->named.value_count; i++)
         free((char *)s->named.values[i].text.ptr);
     free(s->named.values);

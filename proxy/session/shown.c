@@ -3,51 +3,58 @@
 
 #include <stdlib.h>
 
-/* The texts of an item: those that point into the statement or the catalog. */
-#define TEXTS 7
-
-static void texts_of(struct definition *d, struct span *texts[TEXTS])
+/* How many bytes the texts of an item have: those that point into the statement or the catalog. */
+static size_t texts_len(const struct definition *d)
 {
-    struct span *all[TEXTS] = {&d->label,    &d->db,    &d->table,         &d->org_table,
-                               &d->org_name, &d->alias, &d->facts.extended};
-    memcpy(texts, all, sizeof all);
+    return d->label.len + d->db.len + d->table.len + d->org_table.len + d->org_name.len + d->alias.len +
+           d->facts.extended.len;
+}
+
+static inline char *move_text(struct span *text, char *to)
+{
+    if (text->len > 0)
+        memcpy(to, text->ptr, text->len);
+    text->ptr = to;
+    return to + text->len;
+}
+
+/* Copies an item's texts to `to`; returns what is behind them. */
+static char *move_texts(struct definition *d, char *to)
+{
+    to = move_text(&d->label, to);
+    to = move_text(&d->db, to);
+    to = move_text(&d->table, to);
+    to = move_text(&d->org_table, to);
+    to = move_text(&d->org_name, to);
+    to = move_text(&d->alias, to);
+    return move_text(&d->facts.extended, to);
 }
 
 void shown_free(struct shown *shown)
 {
+    if (!shown->items)
+        return;
     free(shown->items);
     *shown = (struct shown){NULL, 0};
 }
 
 bool shown_set(struct shown *to, const struct rewrite_result *r)
 {
-    struct span *texts[TEXTS];
-    size_t size = r->shown_count * sizeof *to->items;
     shown_free(to);
     if (r->shown_count == 0)
         return true;
-    for (size_t i = 0; i < r->shown_count; i++) {
-        struct definition is = r->shown[i].is;
-        texts_of(&is, texts);
-        for (size_t k = 0; k < TEXTS; k++)
-            size += texts[k]->len;
-    }
-    *to = (struct shown){malloc(size), r->shown_count};
-    if (!to->items) {
-        to->count = 0;
+    size_t size = r->shown_count * sizeof *to->items;
+    for (size_t i = 0; i < r->shown_count; i++)
+        size += texts_len(&r->shown[i].is);
+    struct rewrite_shown *items = malloc(size);
+    if (!items)
         return false;
+    char *behind = (char *)(items + r->shown_count);
+    for (size_t i = 0; i < r->shown_count; i++) {
+        items[i] = r->shown[i];
+        behind = move_texts(&items[i].is, behind);
     }
-    char *behind = (char *)(to->items + to->count);
-    memcpy(to->items, r->shown, to->count * sizeof *to->items);
-    for (size_t i = 0; i < to->count; i++) {
-        texts_of(&to->items[i].is, texts);
-        for (size_t k = 0; k < TEXTS; k++) {
-            if (texts[k]->len > 0)
-                memcpy(behind, texts[k]->ptr, texts[k]->len);
-            texts[k]->ptr = behind;
-            behind += texts[k]->len;
-        }
-    }
+    *to = (struct shown){items, r->shown_count};
     return true;
 }
 

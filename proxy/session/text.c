@@ -147,7 +147,7 @@ size_t query_begin(struct session *s, char *bytes, size_t len)
         text_refuse(s, &r, g.parts);
         return g.size;
     }
-    if (r.facts) {
+    if (changes_any(&r)) {
         if (!changes_set(&s->text_changes, &r, generation_snapshot(s->pin)->rules)) {
             session_fail(s, "out of memory");
             return 0;
