@@ -11,6 +11,7 @@
 #include "proxy/migration/clock.h"
 #include "proxy/migration/control_internal.h"
 #include "proxy/migration/phases.h"
+#include "proxy/migration/xa.h"
 
 enum { SETTLE_ATTEMPTS = 5, SETTLE_PAUSE_MS = 500, BARRIER_SLICE_MS = 200 };
 
@@ -21,6 +22,7 @@ struct flip {
     struct migration *migration;
     struct target target;
     struct db *db;
+    size_t prepared; /* XA transactions that the barrier waits for still */
 };
 
 static void __attribute__((format(printf, 2, 3))) refuse(struct flip *f, const char *fmt, ...)
@@ -220,19 +222,48 @@ static void in_memory_settled(struct flip *f)
     pthread_mutex_unlock(&c->lock);
 }
 
-/* Waits for the barrier; a process that stops waits no longer. */
-static bool wait_drained(struct flip *f)
+/* Waits for the barrier; a process that stops waits no longer. *left: milliseconds. */
+static bool wait_pins(struct flip *f, unsigned *left)
 {
     const struct publisher *p = &f->control->publisher;
     struct flip_result *r = f->result;
-    for (unsigned left = f->request->timeout_ms;;) {
-        unsigned slice = left < BARRIER_SLICE_MS ? left : BARRIER_SLICE_MS;
+    for (;;) {
+        unsigned slice = *left < BARRIER_SLICE_MS ? *left : BARRIER_SLICE_MS;
         if (p->wait(p->ctx, r->generation, slice, &r->barrier))
             return true;
-        left -= slice;
-        if (left == 0 || control_is_stopping(f->control))
+        *left -= slice;
+        if (*left == 0 || control_is_stopping(f->control))
             return false;
     }
+}
+
+/* What was written before dual-write by XA transactions that are prepared misses the new columns, and neither
+ * a session nor the backfill sees it: those that there are when no session holds the older generation any
+ * more must end. Later ones write both sides. */
+static bool wait_prepared(struct flip *f, unsigned *left)
+{
+    struct buf names = BUF_INIT;
+    bool gone = true;
+    if (!xa_list(f->db, &names)) {
+        log_info("migration %s: prepared XA transactions are not waited for: %s", f->request->migration,
+                 db_error(f->db));
+        buf_reset(&names);
+    }
+    while (buf_len(&names) > 0 && (f->prepared = xa_left(f->db, &names)) > 0 && gone) {
+        unsigned slice = *left < BARRIER_SLICE_MS ? *left : BARRIER_SLICE_MS;
+        gone = slice > 0 && !control_is_stopping(f->control);
+        clock_rest(slice);
+        *left -= slice;
+    }
+    buf_free(&names);
+    return gone;
+}
+
+static bool wait_drained(struct flip *f)
+{
+    unsigned left = f->request->timeout_ms;
+    bool begins = f->result->from == PHASE_EXPAND;
+    return wait_pins(f, &left) && (!begins || wait_prepared(f, &left));
 }
 
 /* From the intent on. */
@@ -258,6 +289,11 @@ static void act(struct flip *f)
     if (!r->drained && forward) {
         if (control_is_stopping(c))
             refuse(f, "the proxy is stopping; back to %s", phase_name(r->from));
+        else if (f->prepared > 0)
+            refuse(f,
+                   "the barrier did not pass in %.1f s, %zu XA transactions are prepared since before it;"
+                   " back to %s",
+                   q->timeout_ms / 1e3, f->prepared, phase_name(r->from));
         else
             refuse(f, "the barrier did not pass in %.1f s, %zu sessions hold an older generation; back to %s",
                    q->timeout_ms / 1e3, r->holder_count, phase_name(r->from));

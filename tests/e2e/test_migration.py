@@ -5,6 +5,7 @@ import json
 import os
 import stat
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -344,3 +345,41 @@ def test_drain_lets_transactions_end(shop_behind):
         connection.commit()
         assert behind.proxy.wait() == 0
     assert behind.server.value(f"SELECT fullname FROM {behind.database}.users WHERE id = 1") == "Last Words"
+
+
+def test_dual_write_waits_for_prepared_xa_transactions(shop_behind):
+    """They belong to no session any more, and what they wrote is seen when they are committed."""
+    behind = shop_behind(20, 20)
+    name, server, ctl = behind.database, behind.server, behind.ctl
+
+    def prepare(xid, row):
+        connection = behind.connect()
+        with connection.cursor() as cursor:
+            for sql in (f"XA START '{xid}'", f"INSERT INTO users (email, fullname) VALUES ('{xid}', 'Later {xid}')",
+                        f"UPDATE users SET fullname = 'Later {xid}' WHERE id = {row}", f"XA END '{xid}'",
+                        f"XA PREPARE '{xid}'"):
+                cursor.execute(sql)
+        connection.close()
+        wait_until(lambda: (f"{name}",) not in server.query("SELECT db FROM information_schema.processlist"),
+                   what="the end of the session")
+
+    def end(what, xid):
+        with behind.connect() as connection:
+            connection.cursor().execute(f"XA {what} '{xid}'")
+
+    ctl("expand", "users_name", "--apply")
+    prepare("one", 1)
+    prepare("two", 2)
+    with pytest.raises(CtlError, match="2 XA transactions are prepared since before it; back to expand"):
+        ctl("dual-write", "users_name", "--timeout", 1)
+    end("ROLLBACK", "two")
+    with ThreadPoolExecutor(1) as pool:
+        flip = pool.submit(ctl, "dual-write", "users_name", "--timeout", 30)
+        wait_until(lambda: status(behind)["phase"] == "dual-write", what="the rules of dual-write")
+        prepare("three", 3)  # writes both sides
+        assert not flip.done()
+        end("COMMIT", "one")
+        assert flip.result()["ok"]
+    end("COMMIT", "three")
+    ctl("backfill", "users_name")
+    assert behind.migrations[0].drift(server) == 0
