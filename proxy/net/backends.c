@@ -15,13 +15,21 @@
 #define ADDRESSES_MAX 16
 #define LOOKUP_EVERY  5 /* seconds */
 #define PROBE_EVERY   1
+#define BEHIND_FOR    60
 #define STOP_MS       100 /* how soon the thread sees that it is to end */
+
+/* An address that failed, whether the name has it at present or not. */
+struct failed {
+    struct address address;
+    double when; /* 0: none is kept here */
+};
 
 struct backend {
     char *text, *host, *port, *path;
     bool named; /* host is no address: looked up again and again */
     struct address addresses[ADDRESSES_MAX];
     size_t count;
+    struct failed failed[ADDRESSES_MAX]; /* only where there is a choice of addresses */
     uint64_t id;
     bool down;
     double since;
@@ -117,6 +125,7 @@ static void inherit(struct backends *b, struct backend *fresh)
     fresh->error = old->error;
     if (fresh->named) {
         memcpy(fresh->addresses, old->addresses, sizeof fresh->addresses);
+        memcpy(fresh->failed, old->failed, sizeof fresh->failed);
         fresh->count = old->count;
     }
 }
@@ -392,27 +401,88 @@ static void mark_down(struct backends *b, uint64_t id, int error)
     log_warn("backend %s is down: %s", e->text, strerror(error));
 }
 
+/* ---- a session's way along them ---- */
+
+static bool same_address(const struct address *a, const struct address *b)
+{
+    return a->len == b->len && memcmp((const char *)&a->addr, (const char *)&b->addr, a->len) == 0;
+}
+
+static struct failed *failed_of(struct backend *e, const struct address *a)
+{
+    for (size_t i = 0; i < ADDRESSES_MAX; i++)
+        if (e->failed[i].when > 0 && same_address(&e->failed[i].address, a))
+            return &e->failed[i];
+    return NULL;
+}
+
+/* The backend's other addresses go before it for a while: where it takes connections and says nothing, or
+ * nothing comes back at all, everybody would wait for it. */
+static void put_behind(struct backend *e, const struct address *a)
+{
+    struct failed *f = failed_of(e, a);
+    for (size_t i = 0; i < ADDRESSES_MAX && !f; i++)
+        if (e->failed[i].when == 0 || now() - e->failed[i].when >= BEHIND_FOR)
+            f = &e->failed[i];
+    if (f && e->count > 1)
+        *f = (struct failed){*a, now()};
+}
+
+/* The next of its addresses; false: all were given. */
+static bool next_address(struct backend *e, struct backend_cursor *at, struct address *out)
+{
+    size_t best = e->count;
+    bool behind = true;
+    for (size_t i = 0; i < e->count && behind; i++) {
+        if (at->addresses >> i & 1)
+            continue;
+        const struct failed *f = failed_of(e, &e->addresses[i]);
+        behind = f && now() - f->when < BEHIND_FOR;
+        if (!behind || best == e->count)
+            best = i;
+    }
+    if (best == e->count)
+        return false;
+    at->addresses |= 1u << best;
+    *out = at->last = e->addresses[best];
+    struct failed *f = failed_of(e, out);
+    if (f)
+        f->when = now(); /* who tries it again does so for all */
+    return true;
+}
+
+static bool may_begin(const struct backends *b, const struct backend_cursor *at, const struct backend *e)
+{
+    bool tried = at->backend < 64 && at->tried >> at->backend & 1;
+    return allowed(b, e) && !tried && (at->turn == 1 || !e->down);
+}
+
 bool backends_next(struct backends *b, struct backend_cursor *at, int error, struct address *out)
 {
-    bool found = false;
     pthread_mutex_lock(&b->lock);
     if (at->list != b->version) /* at the beginning, or they were changed meanwhile */
         *at = (struct backend_cursor){.list = b->version};
+    bool found = at->again;
+    if (found)
+        *out = at->last;
+    else if (at->addresses && !is_ours(error))
+        put_behind(&b->list[at->backend], &at->last);
+    at->again = false;
     while (!found && at->turn < 2) {
-        const struct backend *e = at->backend < b->count ? &b->list[at->backend] : NULL;
-        bool ours = e && e->id == at->id; /* it was up when its turn began */
-        if (e && (ours || (allowed(b, e) && e->down == (at->turn == 1))) && at->address < e->count) {
+        struct backend *e = at->backend < b->count ? &b->list[at->backend] : NULL;
+        bool begun = at->addresses != 0; /* it was up when its turn began */
+        if (e && (begun || may_begin(b, at, e)) && next_address(e, at, out)) {
             at->id = e->id;
-            *out = e->addresses[at->address++];
+            at->tried |= at->backend < 64 ? 1ull << at->backend : 0;
             found = true;
         } else if (e) {
-            if (ours)
+            if (begun)
                 mark_down(b, e->id, error);
             at->backend++;
-            at->address = 0;
+            at->addresses = 0;
         } else {
             at->turn++;
-            at->backend = at->address = 0;
+            at->backend = 0;
         }
     }
     pthread_mutex_unlock(&b->lock);
@@ -423,6 +493,9 @@ void backends_worked(struct backends *b, const struct backend_cursor *at)
 {
     pthread_mutex_lock(&b->lock);
     struct backend *e = find_id(b, at->id);
+    struct failed *f = e ? failed_of(e, &at->last) : NULL;
+    if (f)
+        f->when = 0;
     if (e && e->down) {
         e->down = false;
         e->since = now();
@@ -430,6 +503,8 @@ void backends_worked(struct backends *b, const struct backend_cursor *at)
     }
     pthread_mutex_unlock(&b->lock);
 }
+
+/* ---- what is said of them ---- */
 
 /* The one that a session is given first. */
 static const struct backend *first_choice(const struct backends *b)

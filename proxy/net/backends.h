@@ -1,8 +1,9 @@
 /* Where the backends are, and which of them new sessions go to.
  *
  * They are tried in their order; one that failed is tried after those that work, until a probe finds that it
- * greets again. With migrations the control side steers: then there is exactly one backend for all
- * sessions and for the control connections, since two servers may differ in phase and data.
+ * greets again. So is one of several addresses of a host name, for a minute. With migrations the control side
+ * steers: then there is exactly one backend for all sessions and for the control connections, since two
+ * servers may differ in phase and data.
  *
  * Addresses and paths are known at once. Names are looked up by a thread of their own, again and again, so
  * that no worker ever waits for a name server; until the first answer they have no address. The same thread
@@ -32,8 +33,11 @@ void backends_steer(struct backends *b, const char *text);
 struct backend_cursor {
     uint64_t list;          /* which list of backends the positions below are in */
     uint64_t id;            /* of the backend that was given last */
+    uint64_t tried;         /* a bit for each of the first 64 that were given */
     unsigned turn, backend; /* turn 0: those that are up, 1: the others */
-    unsigned address;       /* the next one */
+    uint32_t addresses;     /* of that backend that were given: a bit for each */
+    struct address last;    /* the one given last */
+    bool again;             /* set by the caller: the next one is to be that again */
 };
 
 /* The next address to try; false: there are no more. `error`: why the one given before failed, as errno; a

@@ -73,7 +73,7 @@ static bool wait_for_room(struct session *s)
         return false;
     log_debug("session %llu: the backend's queue is full", (unsigned long long)s->id);
     s->queued_ms += ms;
-    s->tried.address--; /* the next one is this again */
+    s->tried.again = true;
     session_move(s, STATE_CONNECT);
     session_timer(s, ms);
     return true;
