@@ -54,8 +54,6 @@ void facts_set_database(struct session *s, struct span name)
         s->database_known = false;
 }
 
-static void temporary_forget(struct session *s);
-
 void facts_forget(struct session *s)
 {
     s->modes_known = s->charset_known = s->database_known = false;
@@ -81,7 +79,7 @@ void facts_from_ok(struct session *s, struct span payload)
 
 /* ---- what a text changes ---- */
 
-static bool span_copy(struct span *to, struct span from)
+static bool copy(struct span *to, struct span from)
 {
     char *p = malloc(from.len + 1);
     if (!p)
@@ -108,7 +106,7 @@ bool changes_set(struct changes *c, const struct rewrite_result *r, const struct
     c->facts = r->facts;
     if (r->temporary_count > 0)
         c->facts |= FACT_TEMPORARY;
-    if ((r->facts & FACT_USE) && !span_copy(&c->database, r->use_database))
+    if ((r->facts & FACT_USE) && !copy(&c->database, r->use_database))
         return false;
     for (size_t i = 0; i < r->temporary_count; i++) {
         const struct rewrite_temporary *t = &r->temporary[i];
@@ -127,53 +125,6 @@ bool changes_set(struct changes *c, const struct rewrite_result *r, const struct
     return true;
 }
 
-static void temporary_drop(struct session *s, struct span name)
-{
-    for (size_t i = 0; i < s->temporary_count; i++) {
-        if (!span_eq(s->temporary[i], name))
-            continue;
-        free((char *)s->temporary[i].ptr);
-        s->temporary[i] = s->temporary[--s->temporary_count];
-        s->temporary_changes++;
-        return;
-    }
-}
-
-static void temporary_add(struct session *s, struct span name)
-{
-    temporary_drop(s, name);
-    struct span *grown = realloc(s->temporary, (s->temporary_count + 1) * sizeof *grown);
-    if (!grown)
-        return;
-    s->temporary = grown;
-    grown[s->temporary_count] = (struct span){NULL, 0};
-    if (span_copy(&grown[s->temporary_count], name))
-        s->temporary_count++;
-    s->temporary_changes++;
-}
-
-/* After an error it is not known which of several tables were made. One that is taken for a base table though
- * a temporary one hides it gives an error at worst; the other way round a write would miss its new columns.
- */
-static void temporary_apply(struct session *s, const struct buf *pieces, bool ok)
-{
-    struct reader r = reader_of(buf_span(pieces));
-    while (reader_left(&r) > 0) {
-        bool created = read_u8(&r);
-        struct span name = read_bytes(&r, read_u16(&r));
-        if (created && ok)
-            temporary_add(s, name);
-        else if (!created)
-            temporary_drop(s, name);
-    }
-}
-
-static void temporary_forget(struct session *s)
-{
-    while (s->temporary_count > 0)
-        free((char *)s->temporary[--s->temporary_count].ptr);
-}
-
 void facts_apply(struct session *s, bool ok)
 {
     const struct changes *c = s->pending;
@@ -182,6 +133,8 @@ void facts_apply(struct session *s, bool ok)
         s->modes_known = s->charset_known = false;
     if (c->facts & FACT_TEMPORARY)
         temporary_apply(s, &c->temporary, ok);
+    if (c->facts & FACT_PREPARED)
+        temporary_doubt(s);
     /* With session tracking the server itself has said which database it is by now, unless that was turned
      * off. */
     if ((c->facts & FACT_USE) && !s->schema_told) {
@@ -212,7 +165,6 @@ void facts_free(struct session *s)
     changes_free(&s->text_changes);
     shown_free(&s->text_shown);
     temporary_forget(s);
-    free(s->temporary);
     free(s->database);
     free(s->sql_mode);
     free(s->charset);

@@ -9,6 +9,7 @@
  *   channel.c  sockets, backpressure              own.c     the proxy's own commands between the client's
  *   shown.c    how a result's columns are described
  *   facts.c    what a statement changes           statements.c  the prepared statements of a session
+ *   temporary.c  temporary tables, which hide others
  *   syntax.c   what the server says of a text       named.c    those that SQL gave a name: PREPARE name FROM
  *              that was not understood
  *
@@ -184,8 +185,9 @@ struct session {
     struct sql_dialect dialect;
     char *database; /* malloc'ed, or NULL: none */
     size_t database_len;
-    struct span *temporary; /* malloc'ed array of malloc'ed "db.table"s */
-    size_t temporary_count;
+    struct span *temporary;                  /* malloc'ed array of malloc'ed "db.table"s */
+    bool *temporary_doubted;                 /* malloc'ed: for each, whether it may be gone unseen */
+    size_t temporary_count, temporary_asked; /* asked: which the server is asked about */
     uint32_t temporary_changes; /* how often it changed: what was prepared before may mean other tables now */
     char *sql_mode, *charset, *collation; /* malloc'ed: as the server last said; NULL: it never was asked */
 
@@ -422,6 +424,19 @@ struct rewrite_session facts_rewrite_session(struct session *s, const struct rul
 
 /* Counts a statement on the migrations that it touches. */
 void facts_count(const struct rewrite_result *r);
+
+/* ---- temporary.c ---- */
+
+/* A text has made and dropped these (struct changes). */
+void temporary_apply(struct session *s, const struct buf *pieces, bool ok);
+void temporary_forget(struct session *s);
+
+/* Something ran that may have dropped any of them. */
+void temporary_doubt(struct session *s);
+
+/* A text may name a table of the rules: asks the server about one that may be gone and would hide such a
+ * table. false: there is none. */
+bool temporary_ask(struct session *s, const struct rules *rules);
 
 /* ---- own.c ---- */
 

@@ -24,7 +24,8 @@ static bool quotes_may_name(const struct session *s, const struct rewrite_sessio
 static struct buf *text_over(struct session *s, struct span head, struct span text)
 {
     struct buf *in = &s->client.in;
-    bool settled = s->asked || (s->modes_known && s->charset_known && s->database_known);
+    bool settled =
+        s->temporary_count == 0 && (s->asked || (s->modes_known && s->charset_known && s->database_known));
     size_t headers = s->joined / PACKET_MAX * PACKET_HEADER; /* left behind when the packets were joined */
     if (!settled || in->cap < LARGE || text.ptr != buf_ptr(in) + PACKET_HEADER + head.len ||
         text.ptr + text.len + headers != in->data + in->end || buf_len(channel_out(&s->backend)) > 0)
@@ -45,6 +46,7 @@ static bool must_ask(const struct session *s, const struct rewrite_session *rs, 
 static void look_away(struct session *s)
 {
     s->modes_known = s->charset_known = s->database_known = false;
+    temporary_doubt(s);
 }
 
 enum text_plan text_decide(struct session *s, struct span text, const struct statement *as, struct span head,
@@ -80,6 +82,8 @@ enum text_plan text_decide(struct session *s, struct span text, const struct sta
         own_ask_modes(s);
         return TEXT_WAIT;
     }
+    if (s->temporary_count > 0 && (out->within || rewrite_names(&rs, text)) && temporary_ask(s, rules))
+        return TEXT_WAIT;
     s->sql_prepared |= (out->facts & FACT_PREPARED) != 0;
     switch (out->verdict) {
     case REWRITE_UNREWRITABLE:

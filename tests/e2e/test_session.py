@@ -169,6 +169,31 @@ def test_prepared_under_simultaneous_assignment_before_its_migration_was_declare
     assert server.query(f"SELECT first_name, last_name FROM {name}.users WHERE id = 5") == [("Late", "Comer")]
 
 
+def test_a_temporary_table_that_a_procedure_may_have_dropped(dual):
+    """The server is asked: what hides the migrated table still goes on hiding it."""
+    name = dual.database
+    dual.server.query(f"CREATE PROCEDURE {name}.tidy() DROP TEMPORARY TABLE IF EXISTS users")
+    dual.server.query(f"CREATE PROCEDURE {name}.nothing() DO 1")
+    for results in ("utf8mb4", "utf16"):
+        with Client(port=dual.proxy.port, database=name) as client:
+            client.check("query", f"SET character_set_results = {results}")
+            for again in range(2):
+                client.check("query", "CREATE TEMPORARY TABLE users (id INT, fullname VARCHAR(50))")
+                client.check("query", "INSERT INTO users VALUES (1, 'Hidden One')")
+                client.check("prepare", "s", "UPDATE users SET fullname = ? WHERE id = 1")
+                client.check("query", "CALL nothing()")
+                client.check("query", "UPDATE users SET fullname = 'Not There' WHERE id = 1")
+                client.check("execute", "s", "str:Nor There")
+                assert new_names(dual, 1) != ("Nor", "There")
+                client.check("query", "CALL tidy()")
+                if again:
+                    client.check("execute", "s", "str:By Id")
+                    assert new_names(dual, 1) == ("By", "Id")
+                client.check("query", "UPDATE users SET fullname = 'Back Again' WHERE id = 1")
+                assert new_names(dual, 1) == ("Back", "Again")
+                client.check("query", "UPDATE users SET fullname = 'Not Yet' WHERE id = 1")
+
+
 def test_a_temporary_table_hides_the_migrated_one(dual):
     for step in ("backfill", "verify", "cutover"):
         dual.each(step)
