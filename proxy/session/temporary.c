@@ -50,13 +50,12 @@ static void add(struct session *s, struct span name)
 {
     drop(s, name);
     s->temporary_changes++;
-    char *copy = malloc(name.len + 1);
-    if (!copy || !grow(s)) {
-        free(copy);
+    char *copy = grow(s) ? malloc(name.len + 1) : NULL;
+    if (!copy)
         return;
-    }
     memcpy(copy, name.ptr, name.len);
-    s->temporary[s->temporary_count] = (struct span){copy, name.len};
+    s->temporary[s->temporary_count].ptr = copy;
+    s->temporary[s->temporary_count].len = name.len;
     s->temporary_doubted[s->temporary_count++] = false;
 }
 
