@@ -114,7 +114,7 @@ CONNECTORS = [
     Connector("mysqldb", "Python mysqlclient", ["/usr/bin/python3", HERE / "python/scenario.py", "mysqldb"],
               "/usr/bin/python3 -c 'import MySQLdb; print(MySQLdb.__version__)'"),
     Connector("c", "C libmariadb", [BUILD / "c_scenario"], "mariadb_config --cc_version",
-              f"gcc -O1 -Wall -Wextra -Werror -o c_scenario {HERE}/c/scenario.c $(pkg-config --cflags --libs libmariadb)"),
+              f"gcc -O1 -Wall -Wextra -Werror -o c_scenario {HERE}/c/*.c $(pkg-config --cflags --libs libmariadb)"),
     Connector("mysqli", "PHP mysqli", ["php", "-d", "mysqli.allow_local_infile=1", HERE / "php/mysqli.php"], "php -r 'echo PHP_VERSION;'"),
     Connector("pdo", "PHP PDO", ["php", HERE / "php/pdo.php"], "php -r 'echo PHP_VERSION;'"),
     Connector("perl", "Perl DBD::MariaDB", ["perl", HERE / "perl/scenario.pl"], "perl -MDBD::MariaDB -e 'print DBD::MariaDB->VERSION'"),
