@@ -11,6 +11,10 @@
 
 #define SEALER_MAX (1024 * 1024) /* memory that a worker keeps for sealing */
 
+#define LARGE_ANSWER (8u * 1024 * 1024)               /* from here on its backend is read with patience */
+#define WORTH_WAKING (SCRATCH_SIZE - TLS_RECORD_ROOM) /* bytes */
+#define GLANCE_MS    1
+
 static void on_ready(struct watch *watch, uint32_t what);
 
 void channel_init(struct channel *c, struct session *s)
@@ -310,6 +314,54 @@ void channels_interest(struct session *s)
         watch_for(b, wants_reading(s, b, c), b->writing || s->state == STATE_CONNECT);
 }
 
+/* ---- patience ----
+ *
+ * A server sends rows by 16 KiB. To wake up for each of them, and to wake up the client, costs more than to
+ * pass on what they hold. So behind the first LARGE_ANSWER bytes of an answer the socket tells of
+ * WORTH_WAKING bytes only. A timer glances at what waits meanwhile: an answer's end, or rows that stopped.
+ * When the socket told of nothing between two glances, the rows come slowly, and patience ends. */
+
+static bool wake_at(const struct channel *c, int bytes)
+{
+    return setsockopt(c->fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes) == 0;
+}
+
+void channel_hurry(struct channel *c)
+{
+    c->streamed = 0;
+    if (!c->patient)
+        return;
+    c->patient = false;
+    loop_timer_end(c->session->shared->loop, &c->glance);
+    wake_at(c, 1);
+}
+
+static void on_readable(struct channel *c);
+
+static void on_glance(struct timer *timer)
+{
+    struct channel *c = timer->arg;
+    if (!c->woken || !loop_timer(c->session->shared->loop, &c->glance, GLANCE_MS))
+        channel_hurry(c);
+    c->woken = false;
+    if (c->reading)
+        on_readable(c);
+}
+
+/* Another `n` bytes of the answer under way have come. */
+static void stream(struct channel *c, size_t n)
+{
+    c->streamed += n;
+    if (c->streamed < LARGE_ANSWER || c->patient || c->session->state != STATE_COMMAND)
+        return;
+    c->glance = (struct timer){.over = on_glance, .arg = c};
+    c->patient = wake_at(c, WORTH_WAKING);
+    if (c->patient && !loop_timer(c->session->shared->loop, &c->glance, GLANCE_MS))
+        channel_hurry(c);
+}
+
+/* ---- handling ---- */
+
 /* Gives bytes to the handlers of the states that the session comes through. Returns how many they took. */
 static size_t handle(struct session *s, struct channel *c, char *bytes, size_t len)
 {
@@ -448,6 +500,8 @@ static void on_readable(struct channel *c)
             session_leave(s);
         return;
     }
+    if (n > 0 && c == &s->backend)
+        stream(c, (size_t)n);
     if (c->zip && n > 0) {
         buf_add(zip_in(c->zip), s->shared->scratch, (size_t)n);
         client_resume(s);
@@ -478,8 +532,10 @@ static void on_readable(struct channel *c)
 static void on_ready(struct watch *watch, uint32_t what)
 {
     struct channel *c = watch->arg;
-    if (what == LOOP_WRITE)
+    if (what == LOOP_WRITE) {
         on_writable(c);
-    else
-        on_readable(c);
+        return;
+    }
+    c->woken = true;
+    on_readable(c);
 }

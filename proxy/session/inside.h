@@ -82,6 +82,10 @@ struct channel {
     bool hung_up;          /* the backend was told that nothing more comes */
     bool quit;             /* COM_QUIT passed: either side closes as it likes */
     bool abrupt;           /* the other side's TLS ended without a goodbye: so does this one's */
+    bool patient;          /* a large answer comes: it is told to be readable when there is much to read */
+    bool woken;            /* patient: it was told to be readable since the last glance */
+    size_t streamed;       /* of the answer under way, so far. Only of backends */
+    struct timer glance;   /* patient: at what waits */
     struct watch watch;
     struct buf in;      /* read, and not consumed yet */
     struct buf out;     /* to be written */
@@ -278,6 +282,9 @@ bool channel_secure(struct channel *c, struct tls *t);
 
 /* Adds and removes events so that each side is read only while the other takes it. */
 void channels_interest(struct session *s);
+
+/* The answer that was read with patience has ended: what comes next is read at once. */
+void channel_hurry(struct channel *c);
 
 /* Handles what waits in the client's buffer, now that the state may take it. */
 void client_resume(struct session *s);

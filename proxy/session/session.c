@@ -50,6 +50,8 @@ session_bytes *session_handler(const struct session *s, const struct channel *fr
 void session_move(struct session *s, enum state to)
 {
     assert(states[s->state].moves >> to & 1);
+    if (s->state == STATE_COMMAND)
+        channel_hurry(&s->backend);
     s->state = to;
 }
 

@@ -253,6 +253,29 @@ def test_many_rows(server, proxy_, database):
     assert results[0] == results[1]
 
 
+def test_a_large_answer_keeps_nothing_back(server, proxy_):
+    """The rest of a large answer is read by large pieces; neither what it stops at nor what comes behind it waits for
+    more. The last row waits for a lock."""
+    rows, row, unsent = 20000, "x" * 1000, 40  # the server itself keeps up to 16 KiB until it has more to send
+    with server.connect() as other, other.cursor() as cursor, Wire(proxy_.port) as wire:
+        cursor.execute("SELECT GET_LOCK('last row', 0)")
+        wire.login()
+        for statement in (f"SELECT IF(seq <= {rows}, '{row}', GET_LOCK('last row', 60)) FROM {numbers(rows + 1)}", "SELECT 2"):
+            wire.send(bytes([COM_QUERY]) + statement.encode())
+        wire.sequence = 1
+        for _ in range(3):  # the number of columns, the definition, its end
+            wire.receive()
+        assert {wire.receive()[3:] for _ in range(rows - unsent)} == {row.encode()}
+        cursor.execute("SELECT RELEASE_LOCK('last row')")
+        assert [wire.receive()[3:] for _ in range(unsent)] == [row.encode()] * unsent
+        assert wire.receive() == b"\x011" and wire.receive()[0] == 0xFE
+        wire.sequence = 1
+        for answer in (b"\x012", b"\x013"):
+            assert [wire.receive() for _ in range(5)][3] == answer
+            wire.send(bytes([COM_QUERY]) + b"SELECT 3")
+            wire.sequence = 1
+
+
 # ---- LOAD DATA LOCAL ----
 
 @pytest.mark.parametrize("lines", [0, 1, 1000, 200000])
