@@ -66,8 +66,7 @@ void answer_ended(struct session *s, bool ok)
     session_unpin(s);
     session_move(s, STATE_READY);
     session_adopted(s);
-    if (worker_draining(s->worker) && s->state == STATE_READY && !(s->status & STATUS_IN_TRANS) &&
-        !timer_is_set(&s->timer))
+    if (worker_draining(s->worker) && session_idle(s) && !timer_is_set(&s->timer))
         session_close(s, "draining");
 }
 

@@ -226,6 +226,9 @@ struct shared {
 /* The one function that moves a session to another state; which moves there are is in its table. */
 void session_move(struct session *s, enum state to);
 
+/* No command is under way or waits, and no transaction is open: a drain may end it. */
+bool session_idle(const struct session *s);
+
 /* Ends a session: both sockets are closed at once. It is freed when the callback that runs has returned;
  * calling it twice is harmless. `reason` goes to the log. */
 void session_end(struct session *s, const char *reason);

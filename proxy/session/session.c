@@ -55,13 +55,18 @@ void session_move(struct session *s, enum state to)
     s->state = to;
 }
 
+bool session_idle(const struct session *s)
+{
+    return s->state == STATE_READY && !(s->status & STATUS_IN_TRANS) && buf_len(&s->client.in) == 0;
+}
+
 /* ---- timers ---- */
 
 /* From now on a session that began while the process drains ends as the others do, at its boundary. */
 static void grace_over(struct session *s)
 {
     session_timer(s, s->state == STATE_OWN ? GRACE_AGAIN_MS : 0);
-    if (s->state == STATE_READY && !(s->status & STATUS_IN_TRANS) && buf_len(&s->client.in) == 0)
+    if (session_idle(s))
         session_close(s, "draining");
 }
 
@@ -317,7 +322,7 @@ static void each(struct worker *w, void (*visit)(struct session *s))
 /* Who has just connected may log in: he knows of no connection yet that could be dead. */
 static void visit_drain(struct session *s)
 {
-    bool idle = s->state == STATE_READY && !(s->status & STATUS_IN_TRANS) && buf_len(&s->client.in) == 0;
+    bool idle = session_idle(s);
     if (s->state == STATE_LOGIN || s->state == STATE_CLIENT_TLS)
         session_timer(s, login_time(s));
     if (idle)
