@@ -187,13 +187,6 @@ static inline const char *word_end(const struct lexer *lx, const char *p, const 
     return p;
 }
 
-static inline const char *class_end(const char *p, const char *end, int class)
-{
-    while (p < end && lex_is(*p, class))
-        p++;
-    return p;
-}
-
 /* The end of an exponent at p ("e5", "e-5"); p where there is none. */
 static const char *exponent_end(const char *p, const char *end)
 {
@@ -203,7 +196,7 @@ static const char *exponent_end(const char *p, const char *end)
     q++;
     if (q < end && (*q == '+' || *q == '-'))
         q++;
-    const char *digits = class_end(q, end, CLASS_DIGIT);
+    const char *digits = lex_class_end(q, end, CLASS_DIGIT);
     return digits > q ? digits : p;
 }
 
@@ -214,7 +207,7 @@ static const char *prefixed_number(const struct lexer *lx, const char *p, const 
         return NULL;
     const char *digits = p + 2, *q = digits;
     if (p[1] == 'x')
-        q = class_end(q, end, CLASS_HEX);
+        q = lex_class_end(q, end, CLASS_HEX);
     else
         while (q < end && (*q == '0' || *q == '1'))
             q++;
@@ -230,7 +223,7 @@ static const char *number_or_word(const struct lexer *lx, const char *p, const c
     const char *q = prefixed_number(lx, p, end, type);
     if (q)
         return q;
-    q = class_end(p, end, CLASS_DIGIT);
+    q = lex_class_end(p, end, CLASS_DIGIT);
     *type = TOK_INT;
     if (q == end)
         return q;
@@ -245,7 +238,7 @@ static const char *number_or_word(const struct lexer *lx, const char *p, const c
     }
     if (*q != '.')
         return q;
-    q = class_end(q + 1, end, CLASS_DIGIT);
+    q = lex_class_end(q + 1, end, CLASS_DIGIT);
     exponent = exponent_end(q, end);
     *type = exponent != q ? TOK_FLOAT : TOK_DECIMAL;
     return exponent;
@@ -263,7 +256,7 @@ static const char *lettered_string(const struct lexer *lx, const char *p, const 
     }
     const char *q = p + 2;
     if (letter == 'x') {
-        q = class_end(q, end, CLASS_HEX);
+        q = lex_class_end(q, end, CLASS_HEX);
         t->type = TOK_HEX;
         if ((q - p) % 2 != 0)
             return NULL;
@@ -476,44 +469,9 @@ void lex_read(struct lexer *lx, struct token *t)
     read_token(lx, t, true);
 }
 
-/* Cuts the tokens that most statements are made of, words, whole numbers and the signs between them, where no
- * closer look is needed: false, and nothing is done, where one is. */
-__attribute__((always_inline)) static inline bool read_plain(struct lexer *lx, struct token *t)
-{
-    const char *start = lx->text + lx->pos, *end = lx->text + lx->len, *p = start;
-    if (lx->after_dot || lx->dialect->charset != CHARSET_ASCII_SAFE)
-        return false;
-    while (p < end && lex_is(*p, CLASS_SPACE))
-        p++;
-    if (p == end)
-        return false;
-    const char *q = p + 1;
-    uint16_t type;
-    if (lex_is(*p, CLASS_ALONE)) {
-        type = (unsigned char)*p;
-    } else if (lex_is(*p, CLASS_DIGIT)) {
-        q = class_end(q, end, CLASS_DIGIT);
-        if (q < end && (*q == '.' || lex_is(*q, CLASS_IDENT)))
-            return false;
-        type = TOK_INT;
-    } else if (lex_is(*p, CLASS_IDENT)) {
-        q = class_end(q, end, CLASS_IDENT);
-        if (q < end && (*q == '.' || *q == '\''))
-            return false;
-        type = TOK_WORD;
-    } else {
-        return false;
-    }
-    *t = (struct token){.type = type, .off = (uint32_t)(p - lx->text), .len = (uint32_t)(q - p)};
-    lx->pos = (uint32_t)(q - lx->text);
-    lx->after_name = type == TOK_WORD;
-    return true;
-}
-
 void lex_read_significant(struct lexer *lx, struct token *t)
 {
-    if (!read_plain(lx, t))
-        read_token(lx, t, false);
+    read_token(lx, t, false);
 }
 
 struct token lex_next(struct lexer *lx)

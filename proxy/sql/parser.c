@@ -3,8 +3,9 @@
 
 static void load_token(struct parser *p)
 {
-    lex_read_significant(&p->lx, &p->tok);
     p->kw = KW_NONE;
+    if (!lex_read_plain(&p->lx, &p->tok))
+        lex_read_significant(&p->lx, &p->tok);
     if (p->tok.type == TOK_WORD && !p->tok.plain)
         p->kw = keyword_of(p_text(p));
     else if (p->tok.type == TOK_BAD)
