@@ -154,11 +154,20 @@ static uint32_t first_at(const struct edits *e, uint32_t off)
     return low;
 }
 
+/* For a builder that was given all the room that it needs. */
+static inline void put(struct builder *b, struct span s)
+{
+    assert(s.len <= b->cap - b->len);
+    if (s.len > 0)
+        memcpy(b->text + b->len, s.ptr, s.len);
+    b->len += s.len;
+}
+
 /* Copies untouched bytes [from, to), with the markers in them; *next is the next marker to come. */
 static void copy_bytes(struct builder *b, struct span text, uint32_t from, uint32_t to,
                        const struct markers *markers, uint32_t *next)
 {
-    builder_add(b, (struct span){text.ptr + from, to - from});
+    put(b, (struct span){text.ptr + from, to - from});
     if (!markers)
         return;
     while (*next < markers->count && markers->offs[*next] < from)
@@ -171,7 +180,7 @@ static void copy_bytes(struct builder *b, struct span text, uint32_t from, uint3
 static void keep_apart(struct builder *b, char before, char behind)
 {
     if (lex_is(before, CLASS_IDENT) && lex_is(behind, CLASS_IDENT))
-        builder_add(b, SPAN(" "));
+        put(b, SPAN(" "));
 }
 
 /* A run of rows with its texts in it. */
@@ -207,7 +216,9 @@ static void add_edit(struct builder *b, struct span text, const struct edit *edi
     uint32_t end = edit->off + edit->len;
     if (edit->len && with.len && b->len)
         keep_apart(b, b->text[b->len - 1], with.ptr[0]);
-    builder_add_fragment(b, edit->with);
+    put(b, with);
+    for (uint32_t i = 0; i < edit->with.param_count; i++)
+        builder_add_param(b, edit->with.params[i]);
     if (edit->len && with.len && end < text.len)
         keep_apart(b, with.ptr[with.len - 1], text.ptr[end]);
 }

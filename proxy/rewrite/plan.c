@@ -48,6 +48,28 @@ struct span column_text(struct plan *p, struct span qualifier, struct span colum
     return builder_done(&b).text;
 }
 
+/* An expression's text with its columns qualified. */
+static struct span qualified_text(struct plan *p, const struct expression *e, struct span qualifier)
+{
+    char *text = arena_alloc(p->arena, e->text.len + e->ref_count * (qualifier.len + 1) + 2), *to = text;
+    const char *from = e->text.ptr;
+    if (arena_failed(p->arena))
+        return e->text;
+    if (!e->atomic)
+        *to++ = '(';
+    for (size_t i = 0; i < e->ref_count; i++) {
+        const char *column = e->text.ptr + e->refs[i].off;
+        to = mempcpy(to, from, (size_t)(column - from));
+        to = mempcpy(to, qualifier.ptr, qualifier.len);
+        *to++ = '.';
+        from = column;
+    }
+    to = mempcpy(to, from, (size_t)(e->text.ptr + e->text.len - from));
+    if (!e->atomic)
+        *to++ = ')';
+    return (struct span){text, (size_t)(to - text)};
+}
+
 struct fragment expression_text(struct plan *p, const struct expression *e, struct span qualifier,
                                 const struct substitute *substitutes, uint32_t count)
 {
@@ -56,6 +78,8 @@ struct fragment expression_text(struct plan *p, const struct expression *e, stru
                "leave ORACLE mode for this statement");
     if (qualifier.len == 0 && count == 0 && e->atomic)
         return fragment_of(e->text);
+    if (qualifier.len > 0 && count == 0)
+        return fragment_of(qualified_text(p, e, qualifier));
     struct builder b = {.arena = p->arena};
     uint32_t at = 0;
     if (!e->atomic)
