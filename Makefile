@@ -17,7 +17,7 @@ JOBS    ?= $(shell nproc)
 PYTHON  := /usr/bin/python3
 
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
-OPT_release := -O2 -g -fno-omit-frame-pointer
+OPT_release := -O2 -g
 OPT_clang   := $(OPT_release)
 OPT_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 OPT_tsan    := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
