@@ -14,10 +14,12 @@
 
 #define ERROR_CHANGED 1105
 
+enum { STEP_MODES, STEP_DATABASE, STEP_PREPARE, STEP_BACK, STEP_MODES_BACK, STEP_COUNT };
+
 struct renewal {
     struct statement *st;                 /* in the session's table */
     struct statement *fresh;              /* owned: what is to stand behind it */
-    unsigned step;                        /* index into `steps` */
+    unsigned step;                        /* that comes next */
     bool modes, database;                 /* whether they must be changed for it */
     bool prepared;                        /* fresh has a backend statement */
     bool made_room;                       /* the old one was closed before it */
@@ -64,13 +66,24 @@ static void back_done(struct session *s, bool ok)
         session_fail(s, "the session's modes could not be set back");
 }
 
-/* Before it, a failure is an answer: the PREPARE is left out. */
+/* Own commands to come would forget the error that answers the client's command. */
+static void keep_error(struct session *s)
+{
+    s->renewal->fresh->kept = s->own_error;
+    s->own_error = BUF_INIT;
+}
+
+/* Before it, a failure (KILL QUERY, a database that was dropped) is the answer: the PREPARE is left out. */
 static void there_done(struct session *s, bool ok)
 {
-    if (ok)
-        next_step(s);
-    else
-        session_fail(s, "a statement's modes could not be set");
+    struct renewal *r = s->renewal;
+    if (!ok) {
+        keep_error(s);
+        r->modes = r->modes && r->step != STEP_MODES + 1; /* what could not be set is the session's still */
+        r->database = false;
+        r->step = STEP_BACK;
+    }
+    next_step(s);
 }
 
 static bool modes_there(struct session *s)
@@ -144,11 +157,8 @@ static void prepare_done(struct session *s, bool ok)
         prepare(s);
         return;
     }
-    if (!ok && (r->modes || r->database)) { /* own commands to come would forget the error */
-        struct buf keep = s->own_error;
-        s->own_error = BUF_INIT;
-        r->fresh->kept = keep;
-    }
+    if (!ok && (r->modes || r->database))
+        keep_error(s);
     next_step(s);
 }
 
@@ -252,10 +262,13 @@ static void finish(struct session *s)
  * client's command is tried again by who called. */
 static void next_step(struct session *s)
 {
-    static bool (*const steps[])(struct session * s) = {modes_there, database_there, prepare, database_back,
-                                                        modes_back};
+    static bool (*const steps[STEP_COUNT])(struct session * s) = {[STEP_MODES] = modes_there,
+                                                                  [STEP_DATABASE] = database_there,
+                                                                  [STEP_PREPARE] = prepare,
+                                                                  [STEP_BACK] = database_back,
+                                                                  [STEP_MODES_BACK] = modes_back};
     struct renewal *r = s->renewal;
-    while (r->step < sizeof steps / sizeof steps[0])
+    while (r->step < STEP_COUNT)
         if (steps[r->step++](s))
             return;
     finish(s);

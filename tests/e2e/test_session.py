@@ -11,7 +11,7 @@ from harness.wire import MAX_PAYLOAD, Wire
 from pymysql.constants import CLIENT
 
 COM_STMT_EXECUTE = 0x17
-NEED_REPREPARE, INTERRUPTED, MUST_CHANGE_PASSWORD = 1615, 1317, 1820
+NEED_REPREPARE, INTERRUPTED, MUST_CHANGE_PASSWORD, UNKNOWN_DATABASE = 1615, 1317, 1820, 1049
 MODES_QUESTION = b"\x03SELECT CAST(@@sql_mode AS BINARY)"  # the proxy's own
 
 
@@ -192,6 +192,28 @@ def test_a_temporary_table_that_a_procedure_may_have_dropped(dual):
                 client.check("query", "UPDATE users SET fullname = 'Back Again' WHERE id = 1")
                 assert new_names(dual, 1) == ("Back", "Again")
                 client.check("query", "UPDATE users SET fullname = 'Not Yet' WHERE id = 1")
+
+
+def test_a_statement_whose_database_is_gone(shop_behind, server, database):
+    """It cannot be prepared anew where it was: that is an error, and the session goes on, its transaction too."""
+    behind = shop_behind(20, 20)
+    other = database("other")
+    with Client(port=behind.proxy.port, database=other) as client:
+        client.check("query", "SET sql_mode = 'ANSI_QUOTES'")
+        client.check("prepare", "w", f"""UPDATE {behind.database}."users" SET fullname = ? WHERE id = ?""")
+        client.check("query", "SET sql_mode = 'STRICT_TRANS_TABLES'")
+        client.check("db", behind.database)
+        server.query(f"DROP DATABASE {other}")
+        behind.walk("dual-write")
+        client.check("query", "BEGIN")
+        client.check("query", "UPDATE users SET fullname = 'Goes On' WHERE id = 3")
+        for _ in range(2):
+            with pytest.raises(ClientError) as error:
+                client.check("execute", "w", "str:No More", "int:3")
+            assert error.value.number == UNKNOWN_DATABASE
+        assert client.query("SELECT @@sql_mode, DATABASE()") == [("STRICT_TRANS_TABLES", behind.database)]
+        client.check("query", "COMMIT")
+    assert new_names(behind, 3) == ("Goes", "On")
 
 
 def test_a_temporary_table_hides_the_migrated_one(dual):
