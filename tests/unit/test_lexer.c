@@ -32,20 +32,37 @@ static void append_token(char *out, size_t size, const char *text, struct token 
              (int)t.len, text + t.off, name ? "]" : "");
 }
 
+/* As the parser reads: plain tokens by the short way. */
+static void assert_read_alike(struct lexer *lx, const struct token *as)
+{
+    struct token t;
+    if (!lex_read_plain(lx, &t))
+        lex_read_significant(lx, &t);
+    assert_int_equal(t.type, as->type);
+    assert_int_equal(t.off, as->off);
+    assert_int_equal(t.len, as->len);
+    assert_int_equal(t.plain, as->plain);
+    assert_int_equal(t.folded, as->folded);
+}
+
 static void assert_tokens(const struct sql_dialect *d, struct span text, const char *expected)
 {
     char got[1024] = "";
-    struct lexer lx;
+    struct lexer lx, short_way;
     struct token t;
     uint32_t at = 0;
     lex_init(&lx, d, text);
+    lex_init(&short_way, d, text);
     while ((t = lex_next(&lx)).type != TOK_END) {
         assert_int_equal(t.off, at);
         assert_true(t.len > 0);
         at += t.len;
         if (t.type != TOK_SPACE)
             append_token(got, sizeof got, text.ptr, t);
+        if (t.type != TOK_SPACE && t.type != TOK_COMMENT)
+            assert_read_alike(&short_way, &t);
     }
+    assert_read_alike(&short_way, &t);
     assert_int_equal(at, text.len);
     assert_string_equal(got, expected);
 }
@@ -228,6 +245,15 @@ static void test_keywords(void **state)
         assert_int_equal(keyword_of(word), words[i].kw);
         assert_int_equal(keyword_of((struct span){lower, word.len}), words[i].kw);
         assert_int_equal(keyword_flags(words[i].kw), words[i].flags);
+        for (size_t c = 0; c < word.len;
+             c++) { /* another letter may make another keyword, but no wrong one */
+            char was = lower[c];
+            lower[c] = was == 'x' ? 'y' : 'x';
+            enum keyword kw = keyword_of((struct span){lower, word.len});
+            if (kw != KW_NONE)
+                assert_true(span_ieq(span_of(words[kw - 1].word), (struct span){lower, word.len}));
+            lower[c] = was;
+        }
     }
     static const char *const others[] = {"",         "A",        "SELECTS",
                                          "SELEC",    "ZZZ",      "_SELECT",
