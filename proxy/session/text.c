@@ -7,11 +7,12 @@
 
 #define ERROR_MALFORMED 1835
 
-/* MySQL's status flags do not tell ANSI_QUOTES, and a routine leaves wrong ones behind: as long as that is
- * not known, what stands in double quotes may be a migrated table's name. */
+/* MySQL's status flags do not tell ANSI_QUOTES, a routine leaves wrong ones behind, and those of init_connect
+ * come with the first command's answer: as long as that is not known, what stands in double quotes may be a
+ * migrated table's name. */
 static bool quotes_may_name(const struct session *s, const struct rewrite_session *rs, struct span text)
 {
-    bool told = s->mariadb && !s->modes_doubted;
+    bool told = s->mariadb && !s->modes_doubted && s->command != COM_SLEEP;
     if (told || s->modes_known || s->asked || !memchr(text.ptr, '"', text.len))
         return false;
     struct rewrite_session quoted = *rs;

@@ -106,20 +106,20 @@ def test_what_a_routine_sets_is_not_what_the_session_has(dual):
             assert new_names(dual, 2) == ("Quoted", "Again"), runs
 
 
-def test_a_database_that_nobody_told_of(dual, server):
+def test_modes_and_a_database_that_nobody_told_of(dual, server):
     """init_connect runs behind the login's OK, and session tracking may be off."""
     server.query(f"CREATE USER visitor_{dual.database} IDENTIFIED BY 'secret'")
     server.query(f"GRANT ALL ON {dual.database}.* TO visitor_{dual.database}")
-    server.query(f"SET GLOBAL init_connect = 'USE {dual.database}'")
+    server.query(f"SET GLOBAL init_connect = 'USE {dual.database}; SET sql_mode = ''ANSI_QUOTES'''")
     try:
         visitor = dual.connect(user=f"visitor_{dual.database}", password="secret", db=None)
         literal = dual.connect(user=f"visitor_{dual.database}", password="secret", db=None)
     finally:
         server.query("SET GLOBAL init_connect = ''")
         server.query(f"DROP USER visitor_{dual.database}")
-    visitor.cursor().execute("UPDATE users SET fullname = 'By Init' WHERE id = 4")
+    visitor.cursor().execute("""UPDATE "users" SET fullname = 'By Init' WHERE id = 4""")
     assert new_names(dual, 4) == ("By", "Init")
-    literal.cursor().execute("PREPARE s FROM 'UPDATE users SET fullname = ''In Literal'' WHERE id = 4'")
+    literal.cursor().execute("""PREPARE s FROM 'UPDATE "users" SET fullname = ''In Literal'' WHERE id = 4'""")
     literal.cursor().execute("EXECUTE s")
     assert new_names(dual, 4) == ("In", "Literal")
     with dual.connect(client_flag=CLIENT.MULTI_STATEMENTS).cursor() as cursor:
