@@ -292,7 +292,7 @@ static bool begin(struct session *s, struct statement *st, struct statement *fre
     s->renewal = r;
     r->st = st;
     r->fresh = fresh;
-    if (statement_modes_differ(s, st)) {
+    if (s->modes_known && s->charset_known && statement_modes_differ(s, st)) {
         r->modes = true;
         r->sql_mode = strdup(s->sql_mode);
         r->charset = strdup(s->charset);
@@ -364,6 +364,10 @@ enum renew statement_renew(struct session *s, struct statement *st, struct rewri
         return RENEW_WAIT;
     if (plan == TEXT_REFUSE)
         return RENEW_REFUSED;
+    if (st->lost && !s->asked && !(s->modes_known && s->charset_known && s->database_known)) {
+        own_ask_modes(s); /* what is set back behind it must be right */
+        return RENEW_WAIT;
+    }
     struct statement *fresh = statement_of(s, st->text, plan, r);
     if (fresh && fresh->touches && !statement_settle(s, st)) {
         statement_free(fresh);

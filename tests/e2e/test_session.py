@@ -367,6 +367,24 @@ def test_the_servers_wish_to_prepare_anew_is_granted_once(server, proxy, databas
     assert server.query(f"SELECT a FROM {name}.t ORDER BY a") == [(1,), (2,), (4,)]
 
 
+def test_the_modes_that_a_session_has_are_set_back_behind_a_statement(server, shop_behind):
+    """Those of now, whatever they were when they were asked for last; the statement need not touch a migration."""
+    with Meddler(server, error=error_packet(NEED_REPREPARE, b"#HY000needs to be re-prepared")) as meddler:
+        behind = shop_behind(5, 5, backend=f"127.0.0.1:{meddler.port}")
+        server.query(f"CREATE TABLE {behind.database}.other (a INT)")
+        with Client(port=behind.proxy.port, database=behind.database) as client:
+            client.check("query", "SET sql_mode = 'ANSI_QUOTES'")
+            client.query("SELECT fullname FROM users WHERE id = 1")
+            client.check("prepare", "w", """INSERT INTO "other" VALUES (?)""")
+            client.check("query", "SET sql_mode = 'PIPES_AS_CONCAT'")
+            client.query("SELECT fullname FROM users WHERE id = 1")
+            client.check("query", "SET sql_mode = 'STRICT_TRANS_TABLES'")
+            meddler.errors = 1
+            client.check("execute", "w", "int:1")
+            assert meddler.errors == 0
+            assert client.query("SELECT @@sql_mode") == [("STRICT_TRANS_TABLES",)]
+
+
 def test_an_error_of_the_question_for_the_modes_answers_the_statement(server, shop_behind):
     """What is not known is not guessed: a write that passed would miss the new columns."""
     interrupted = error_packet(INTERRUPTED, b"#70100Query execution was interrupted")
