@@ -66,8 +66,6 @@ void answer_ended(struct session *s, bool ok)
     session_unpin(s);
     session_move(s, STATE_READY);
     session_adopted(s);
-    if (worker_draining(s->worker) && session_idle(s) && !timer_is_set(&s->timer))
-        session_close(s, "draining");
 }
 
 /* An OK after DDL waits until the catalog has been read, so that the next statement meets the new one. */

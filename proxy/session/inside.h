@@ -43,9 +43,8 @@
 #define BORROWS_TEXT                                                                                         \
     "Access denied: the backend could take this user for the proxy itself at its Unix socket; connect the"   \
     " proxy over TCP"
-#define CLOSE_SECONDS  10   /* that a client has to take its last bytes */
-#define GRACE_MS       2000 /* for a client that logs in while the process drains, and for its first work */
-#define GRACE_AGAIN_MS 100  /* where it ends amid the proxy's own work */
+#define CLOSE_SECONDS 10   /* that a client has to take its last bytes */
+#define GRACE_MS      2000 /* for a client that logs in while the process drains, and for its first work */
 
 struct session;
 
@@ -226,9 +225,6 @@ struct shared {
 /* The one function that moves a session to another state; which moves there are is in its table. */
 void session_move(struct session *s, enum state to);
 
-/* No command is under way or waits, and no transaction is open: a drain may end it. */
-bool session_idle(const struct session *s);
-
 /* Ends a session: both sockets are closed at once. It is freed when the callback that runs has returned;
  * calling it twice is harmless. `reason` goes to the log. */
 void session_end(struct session *s, const char *reason);
@@ -239,8 +235,8 @@ __attribute__((cold)) void session_fail(struct session *s, const char *reason);
 /* Ends it when the client has taken what waits for it. */
 void session_close(struct session *s, const char *reason);
 
-/* The end of every callback: flushes, follows the sockets' interest, frees what has ended. `s` may be gone.
- */
+/* The end of every callback: flushes, follows the sockets' interest, ends what is idle while the process
+ * drains, frees what has ended. `s` may be gone. */
 void session_leave(struct session *s);
 
 /* Frees the sessions that ended. */

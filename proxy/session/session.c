@@ -55,20 +55,13 @@ void session_move(struct session *s, enum state to)
     s->state = to;
 }
 
-bool session_idle(const struct session *s)
+/* No command is under way or waits, and no transaction is open: a drain may end it. */
+static bool is_idle(const struct session *s)
 {
     return s->state == STATE_READY && !(s->status & STATUS_IN_TRANS) && buf_len(&s->client.in) == 0;
 }
 
 /* ---- timers ---- */
-
-/* From now on a session that began while the process drains ends as the others do, at its boundary. */
-static void grace_over(struct session *s)
-{
-    session_timer(s, s->state == STATE_OWN ? GRACE_AGAIN_MS : 0);
-    if (session_idle(s))
-        session_close(s, "draining");
-}
 
 static void on_timer(struct timer *timer)
 {
@@ -79,9 +72,7 @@ static void on_timer(struct timer *timer)
         answer_release(s);
     else if (s->state == STATE_CLOSING)
         session_end(s, "the client did not take its last bytes");
-    else
-        grace_over(s);
-    session_leave(s);
+    session_leave(s); /* where it logged in amid a drain, it ends from now on as the others do */
 }
 
 void session_timer(struct session *s, unsigned ms)
@@ -260,6 +251,8 @@ static void settle(struct session *s)
 void session_leave(struct session *s)
 {
     struct shared *shared = s->shared;
+    if (is_idle(s) && worker_draining(s->worker) && !timer_is_set(&s->timer))
+        session_close(s, "draining");
     if (!is_settled(s))
         settle(s);
     sessions_reap(shared);
@@ -322,13 +315,9 @@ static void each(struct worker *w, void (*visit)(struct session *s))
 /* Who has just connected may log in: he knows of no connection yet that could be dead. */
 static void visit_drain(struct session *s)
 {
-    bool idle = session_idle(s);
     if (s->state == STATE_LOGIN || s->state == STATE_CLIENT_TLS)
         session_timer(s, login_time(s));
-    if (idle)
-        session_close(s, "draining");
-    if (idle || s->state == STATE_ENDED)
-        session_leave(s);
+    session_leave(s);
 }
 
 static void visit_stop(struct session *s)

@@ -385,6 +385,23 @@ def test_who_has_connected_before_the_drain_is_served(proxy, guest):
         wire.close()
 
 
+def test_a_drain_ends_a_session_behind_a_command_that_has_no_answer(proxy):
+    """Its last answer comes before its last command: nothing of the backend's tells that it is idle."""
+    one = proxy()
+    wire = Wire(one.port)
+    assert wire.login()[0] == 0
+    wire.socket.sendall(wire.frame(b"\x03DO SLEEP(1)") + wire.frame(b"\x19\1\0\0\0"))  # COM_STMT_CLOSE
+    wait_until(lambda: one.server.value("SELECT COUNT(*) FROM information_schema.processlist"
+                                        " WHERE info = 'DO SLEEP(1)'"), what="the statement")
+    one.signal(signal.SIGTERM)
+    wire.sequence = 1
+    wire.socket.settimeout(10)  # less than drain_timeout
+    assert wire.receive()[0] == 0
+    assert closed(wire)
+    assert one.wait() == 0
+    wire.socket.close()
+
+
 # ---- several backends ----
 
 def backends(one):
