@@ -4,9 +4,9 @@
  *                   ▲                                             │
  *                   └── admin socket                sessions' DDL ┘ (control_catalog_changed)
  *
- * The main thread runs one event base: signals, accepting clients and admin connections. With --takeover it
- * begins beside another process (takeover.h). Order of the end: no new clients → sessions end at their
- * boundary → keeper and jobs → admin connections → workers. */
+ * The main thread runs one event base: signals and admin connections; the workers accept clients themselves.
+ * With --takeover it begins beside another process (takeover.h). Order of the end: no new clients → sessions
+ * end at their boundary → keeper and jobs → admin connections → workers. */
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/thread.h>
@@ -172,7 +172,7 @@ static void *reload_main(void *arg)
     return NULL;
 }
 
-/* In a thread of its own: a new migration makes it ask the backend, and accepting must go on meanwhile. */
+/* In a thread of its own: a new migration makes it ask the backend, and a drain must be heard meanwhile. */
 static void on_hup(evutil_socket_t number, short events, void *arg)
 {
     (void)number;

@@ -1,4 +1,4 @@
-/* The listening sockets; see listener.h. What happens between accept() and a worker is in gate.c. */
+/* The listening sockets; see listener.h. What happens between accept() and a session is in gate.c. */
 #include "proxy/net/listener.h"
 
 #include <errno.h>
