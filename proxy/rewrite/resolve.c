@@ -357,7 +357,8 @@ static void keep_outer(struct plan *p, const struct scope *scope, const struct e
 {
     const struct source *owner = outer_owner(p, scope, e->name.text);
     struct column_ref outer;
-    for (const struct select_item *item = scope->sorts ? scope->select->items : NULL; item; item = item->next)
+    for (const struct select_item *item = scope->sorts && scope->select ? scope->select->items : NULL; item;
+         item = item->next)
         if (span_ieq(item_label(item), e->name.text))
             return;
     if (!owner || owner->qualifier.len == 0)
