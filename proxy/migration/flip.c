@@ -22,7 +22,9 @@ struct flip {
     struct migration *migration;
     struct target target;
     struct db *db;
-    size_t prepared; /* XA transactions that the barrier waits for still */
+    struct buf names; /* of the XA transactions that were prepared before */
+    size_t prepared;  /* how many of them the barrier waits for still */
+    bool unlisted;    /* they could not be asked for */
 };
 
 static void __attribute__((format(printf, 2, 3))) refuse(struct flip *f, const char *fmt, ...)
@@ -140,7 +142,7 @@ static void list_holders(struct flip *f)
     f->result->holder_count = kept;
 }
 
-/* Writes to the store, over a new connection where the old one is gone. */
+/* Writes to the store, or asks, over a new connection where the old one is gone. */
 static bool persist(struct flip *f, bool (*write)(struct flip *f))
 {
     for (int attempt = 0; attempt < SETTLE_ATTEMPTS; attempt++) {
@@ -237,25 +239,35 @@ static bool wait_pins(struct flip *f, unsigned *left)
     }
 }
 
+/* For persist(). false: only since the connection is lost, or memory is out; a server that does not tell is
+ * not waited for. */
+static bool list_prepared(struct flip *f)
+{
+    buf_free(&f->names);
+    if (xa_list(f->db, &f->names))
+        return true;
+    bool untold = db_errno(f->db) != 0 && !db_lost(f->db);
+    buf_free(&f->names);
+    if (untold)
+        log_info("migration %s: prepared XA transactions are not waited for: %s", f->request->migration,
+                 db_error(f->db));
+    return untold;
+}
+
 /* What was written before dual-write by XA transactions that are prepared misses the new columns, and neither
  * a session nor the backfill sees it: those that there are when no session holds the older generation any
  * more must end. Later ones write both sides. */
 static bool wait_prepared(struct flip *f, unsigned *left)
 {
-    struct buf names = BUF_INIT;
-    bool gone = true;
-    if (!xa_list(f->db, &names)) {
-        log_info("migration %s: prepared XA transactions are not waited for: %s", f->request->migration,
-                 db_error(f->db));
-        buf_reset(&names);
-    }
-    while (buf_len(&names) > 0 && (f->prepared = xa_left(f->db, &names)) > 0 && gone) {
+    f->unlisted = !persist(f, list_prepared);
+    bool gone = !f->unlisted;
+    while (buf_len(&f->names) > 0 && (f->prepared = xa_left(f->db, &f->names)) > 0 && gone) {
         unsigned slice = *left < BARRIER_SLICE_MS ? *left : BARRIER_SLICE_MS;
         gone = slice > 0 && !control_is_stopping(f->control);
         clock_rest(slice);
         *left -= slice;
     }
-    buf_free(&names);
+    buf_free(&f->names);
     return gone;
 }
 
@@ -289,6 +301,9 @@ static void act(struct flip *f)
     if (!r->drained && forward) {
         if (control_is_stopping(c))
             refuse(f, "the proxy is stopping; back to %s", phase_name(r->from));
+        else if (f->unlisted)
+            refuse(f, "the prepared XA transactions cannot be listed: %s; back to %s", db_error(f->db),
+                   phase_name(r->from));
         else if (f->prepared > 0)
             refuse(f,
                    "the barrier did not pass in %.1f s, %zu XA transactions are prepared since before it;"

@@ -1,16 +1,19 @@
 """A migration's way: expand → dual-write → backfill → verify → cutover → rollback, by crossfadectl and by the
 admin socket, with the twin telling that the application sees no difference in any phase."""
 
+import contextlib
 import json
 import os
 import stat
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
+import pymysql
 import pytest
 
 from harness import CtlError, twin, wait_until
 from harness.ctl import program
+from harness.server import CONTROL_USER
 
 
 def status(behind, name="users_name"):
@@ -383,3 +386,28 @@ def test_dual_write_waits_for_prepared_xa_transactions(shop_behind):
     end("COMMIT", "three")
     ctl("backfill", "users_name")
     assert behind.migrations[0].drift(server) == 0
+
+
+def test_dual_write_finds_prepared_xa_transactions_over_a_new_connection(shop_behind):
+    """Its own may be gone when the sessions have ended at last: it must not go on without the list."""
+    behind = shop_behind(20, 20)
+    behind.ctl("expand", "users_name", "--apply")
+    with contextlib.closing(behind.connect()) as connection, connection.cursor() as cursor:
+        for sql in ("XA START 'one'", "UPDATE users SET fullname = 'Much Later' WHERE id = 1", "XA END 'one'",
+                    "XA PREPARE 'one'"):
+            cursor.execute(sql)
+    holder = behind.connect()
+    holder.begin()
+    holder.cursor().execute("UPDATE users SET fullname = 'Long Held' WHERE id = 2")
+    with ThreadPoolExecutor(1) as pool:
+        flip = pool.submit(behind.ctl, "dual-write", "users_name", "--timeout", 6)
+        wait_until(lambda: status(behind)["phase"] == "dual-write", what="the rules of dual-write")
+        for (thread,) in behind.server.query("SELECT id FROM information_schema.processlist"
+                                             f" WHERE user = '{CONTROL_USER}'"):
+            with contextlib.suppress(pymysql.MySQLError):  # it may have ended
+                behind.server.query(f"KILL {thread}")
+        holder.commit()
+        with pytest.raises(CtlError, match="1 XA transactions are prepared since before it; back to expand"):
+            flip.result()
+    with behind.connect() as connection:
+        connection.cursor().execute("XA ROLLBACK 'one'")
