@@ -8,16 +8,25 @@
 #define ERROR_MALFORMED 1835
 
 /* MySQL's status flags do not tell ANSI_QUOTES, a routine leaves wrong ones behind, and those of init_connect
- * come with the first command's answer: as long as that is not known, what stands in double quotes may be a
- * migrated table's name. */
-static bool quotes_may_name(const struct session *s, const struct rewrite_session *rs, struct span text)
+ * come with the first command's answer: as long as that is not known, a migrated table's name may stand in
+ * double quotes, or behind a string that ends elsewhere. */
+static bool may_be_read_otherwise(const struct session *s, const struct rewrite_session *rs, struct span text)
 {
-    bool told = s->mariadb && !s->modes_doubted && s->command != COM_SLEEP;
-    if (told || s->modes_known || s->asked || !memchr(text.ptr, '"', text.len))
+    uint32_t doubted = 0;
+    if (s->modes_known || s->asked)
         return false;
-    struct rewrite_session quoted = *rs;
-    quoted.dialect.modes |= SQL_ANSI_QUOTES;
-    return rewrite_wanted(&quoted, text);
+    bool told = !s->modes_doubted && s->command != COM_SLEEP;
+    if (!(told && s->mariadb) && memchr(text.ptr, '"', text.len))
+        doubted |= SQL_ANSI_QUOTES;
+    if (!told && memchr(text.ptr, '\\', text.len))
+        doubted |= SQL_NO_BACKSLASH_ESCAPES;
+    struct rewrite_session other = *rs;
+    for (uint32_t modes = doubted; modes; modes = (modes - 1) & doubted) {
+        other.dialect.modes = rs->dialect.modes ^ modes;
+        if (rewrite_wanted(&other, text))
+            return true;
+    }
+    return false;
 }
 
 /* The client's buffer, where a large text stands in it alone and will not be looked at again: it can become
@@ -64,7 +73,7 @@ enum text_plan text_decide(struct session *s, struct span text, const struct sta
         rs.dialect = statement_dialect(s, as);
         rs.database = as->database;
     }
-    if ((!as || !as->settled) && quotes_may_name(s, &rs, text)) {
+    if ((!as || !as->settled) && may_be_read_otherwise(s, &rs, text)) {
         own_ask_modes(s);
         return TEXT_WAIT;
     }

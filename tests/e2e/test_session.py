@@ -104,6 +104,11 @@ def test_what_a_routine_sets_is_not_what_the_session_has(dual):
             cursor.execute("SET sql_mode = 'ANSI_QUOTES'")
             cursor.execute("""UPDATE "users" SET "fullname" = 'Quoted Again' WHERE id = 2""")
             assert new_names(dual, 2) == ("Quoted", "Again"), runs
+            cursor.execute("SET sql_mode = ''")
+            cursor.execute(runs)
+            cursor.execute(r"UPDATE (SELECT 'a\'b' AS a) AS x JOIN users SET fullname = 'Behind It'"
+                           r" WHERE id = 2 AND a <> '\''")
+            assert new_names(dual, 2) == ("Behind", "It"), runs
 
 
 def test_modes_and_a_database_that_nobody_told_of(dual, server):
