@@ -32,6 +32,9 @@ struct run {
     struct rewrite_temporary *temporary;
     size_t temporary_count, temporary_cap;
     bool modes_set; /* an earlier statement of the text sets sql_mode or a character set */
+    bool look;      /* what the rest of the text names under such modes is not known yet */
+    unsigned looks;
+    const struct rule *in_rest; /* what it names; NULL: nothing */
 };
 
 /* ---- facts ---- */
@@ -130,9 +133,12 @@ static void add_shown(struct plan *p, const struct rewrite_shown *shown)
 static void note_run(struct run *run, const struct rewrite_result *runs)
 {
     run->out->facts |= runs->facts & ~(uint32_t)(FACT_READS | FACT_WRITES);
-    run->modes_set = run->modes_set || (runs->modes_set && !run->plan.session->want_parts);
-    if (runs->facts & FACT_USE)
+    if (runs->modes_set && !run->plan.session->want_parts)
+        run->modes_set = run->look = true;
+    if (runs->facts & FACT_USE) {
         run->plan.database = run->out->use_database = runs->use_database;
+        run->look = true;
+    }
     for (size_t i = 0; i < runs->temporary_count; i++)
         if (!add_temporary(run, runs->temporary[i]))
             return;
@@ -155,6 +161,7 @@ static void note_facts(struct run *run, const struct stmt *s)
     if (facts & FACT_USE) {
         p->database = s->name.text;
         run->out->use_database = s->name.text;
+        run->look = true;
     }
     if (facts & FACT_TEMPORARY)
         note_temporary(run, s);
@@ -162,7 +169,8 @@ static void note_facts(struct run *run, const struct stmt *s)
         struct span text = span_in(p->text, s->range);
         static const char *const words[] = {"sql_mode", "gbk", "big5", "sjis", "cp932", "gb18030"};
         for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-            run->modes_set = run->modes_set || contains_word(text, words[i]);
+            if (contains_word(text, words[i]))
+                run->modes_set = run->look = true;
         static const char *const charsets[] = {"names", "charset", "character", "collation"};
         for (size_t i = 0; i < sizeof charsets / sizeof charsets[0]; i++)
             p->charset_set = p->charset_set || contains_word(text, charsets[i]);
@@ -374,31 +382,55 @@ static void plan_old_shape(struct plan *p, const struct stmt *s, uint32_t edits_
     p->hint = first.hint;
 }
 
-/* As rule_named(), under whatever sql_mode the server reads the text. */
+/* As rule_named(), under whatever sql_mode and character set the server reads the text: one that does not let
+ * pass, if there is one. */
 static const struct rule *rule_in_any_reading(const struct plan *p, struct span text)
 {
     static const uint32_t modes = SQL_ANSI_QUOTES | SQL_NO_BACKSLASH_ESCAPES;
     static const uint32_t readings[] = {0, SQL_ANSI_QUOTES, SQL_NO_BACKSLASH_ESCAPES, modes};
+    static const enum sql_charset charsets[] = {CHARSET_ASCII_SAFE, CHARSET_SJIS, CHARSET_BIG5, CHARSET_GBK,
+                                                CHARSET_GB18030};
+    const size_t mode_count = sizeof readings / sizeof readings[0];
+    size_t charset_count = 1; /* of ASCII alone they make nothing else */
+    for (size_t i = 0; i < text.len && charset_count == 1; i++)
+        if ((unsigned char)text.ptr[i] >= 0x80)
+            charset_count = sizeof charsets / sizeof charsets[0];
     const struct rule *found = NULL;
-    for (size_t i = 0; i < sizeof readings / sizeof readings[0] && !found; i++) {
+    for (size_t i = 0; i < mode_count * charset_count; i++) {
         struct rewrite_session session = *p->session;
         struct plan reader = *p;
-        session.dialect.modes = (session.dialect.modes & ~modes) | readings[i];
+        session.dialect.modes = (session.dialect.modes & ~modes) | readings[i % mode_count];
+        session.dialect.charset = charsets[i / mode_count];
         reader.session = &session;
-        found = rule_named(&reader, text);
+        const struct rule *r = rewrite_names(&session, text) ? rule_named(&reader, text) : NULL;
+        if (r && !r->pass_unrewritable)
+            return r;
+        found = found ? found : r;
     }
     return found;
 }
 
-/* `rest`: the text from the statement on, which is read otherwise where an earlier one has set the modes. */
+/* `rest`: the text from the statement on, which is read otherwise where an earlier one has set the modes. It
+ * is looked at behind each such statement, not behind every other one: that would take the time squared. */
 static void check_modes_set(struct run *run, struct span rest)
 {
+    enum { MOST_LOOKS = 16 };
     struct plan *p = &run->plan;
     const struct rule *r = p->strict ? p->strict : p->named;
     if (!run->modes_set || p->refused)
         return;
-    if (!r)
-        r = rule_in_any_reading(p, rest);
+    if (!r && run->look && run->looks == MOST_LOOKS) {
+        refuse_running(p, "the text sets sql_mode, a character set or the database too often",
+                       "send the SET by itself");
+        p->names_table = p->names_table || p->refused;
+        return;
+    }
+    if (!r && run->look) {
+        run->in_rest = rule_in_any_reading(p, rest);
+        run->look = false;
+        run->looks++;
+    }
+    r = r ? r : run->in_rest;
     if (!r)
         return;
     refuse(p, r, "the text sets sql_mode or a character set before it names a migrated table",

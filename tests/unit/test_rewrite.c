@@ -153,6 +153,24 @@ static void test_facts(void **state)
     assert_true(!f->result.temporary[1].created && span_eq(f->result.temporary[1].table, SPAN("y")));
 }
 
+/* Behind a SET of the modes the rest of the text is looked at once, not at every statement; a text of many
+ * SETs is refused. */
+static void expect_time_of_statements(void)
+{
+    struct buf text = BUF_INIT;
+    buf_add_str(&text, "SET sql_mode = ''; ");
+    for (int i = 0; i < 100000; i++)
+        buf_add_str(&text, "DO 1;");
+    buf_add_byte(&text, '\0');
+    expect(buf_ptr(&text), NULL);
+    buf_free(&text);
+    for (int i = 0; i < 20; i++)
+        buf_add_str(&text, "SET sql_mode = '';");
+    buf_add_byte(&text, '\0');
+    expect(buf_ptr(&text), "!too often");
+    buf_free(&text);
+}
+
 static void test_several_statements(void **state)
 {
     (void)state;
@@ -170,10 +188,13 @@ static void test_several_statements(void **state)
         "SET sql_mode = 'ANSI_QUOTES'; UPDATE \"t\" SET a = 1",
         "SET sql_mode = 'ANSI_QUOTES'; SELECT ';'; UPDATE \"t\" SET \"a\" = 1; SELECT 1",
         "EXECUTE IMMEDIATE 'SET sql_mode = ANSI_QUOTES'; UPDATE \"t\" SET a = 1",
+        "SET NAMES gbk; SELECT '\xbf\\'; UPDATE t SET a = 1 -- '",
+        "SET sql_mode = ''; DO 1; SET sql_mode = 'ANSI_QUOTES'; DO 2; UPDATE \"t\" SET a = 1",
     };
     for (size_t i = 0; i < sizeof unseen / sizeof unseen[0]; i++)
         expect(unseen[i], "!the text sets sql_mode or a character set before it names a migrated table");
     expect("SET sql_mode = 'ANSI_QUOTES'; UPDATE \"x\" SET a = 't'; SELECT 1", NULL);
+    expect_time_of_statements();
     expect("SELECT 1; SELECT a FROM", NULL);
     expect("SELECT 1; SELECT a FROM t WHERE", "!syntax");
     expect("SELECT a FROM t WHERE 'x", "!syntax");
