@@ -52,6 +52,7 @@ void answer_ended(struct session *s, bool ok)
         named_ended(s, ok);
     if (s->pending)
         facts_apply(s, ok);
+    temporary_doubt(s);
     if (s->executing || s->preparing)
         execute_ended(s, ok);
     if (ok && s->command == COM_RESET_CONNECTION) {

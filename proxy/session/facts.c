@@ -133,8 +133,6 @@ void facts_apply(struct session *s, bool ok)
         s->modes_known = s->charset_known = false;
     if (c->facts & FACT_TEMPORARY)
         temporary_apply(s, &c->temporary, ok);
-    if (c->facts & FACT_PREPARED)
-        temporary_doubt(s);
     /* With session tracking the server itself has said which database it is by now, unless that was turned
      * off. */
     if ((c->facts & FACT_USE) && !s->schema_told) {

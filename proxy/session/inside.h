@@ -437,7 +437,7 @@ void facts_count(const struct rewrite_result *r);
 void temporary_apply(struct session *s, const struct buf *pieces, bool ok);
 void temporary_forget(struct session *s);
 
-/* Something ran that may have dropped any of them. */
+/* Something ran that may have dropped any of them: a routine, a trigger. */
 void temporary_doubt(struct session *s);
 
 /* A text may name a table of the rules: asks the server about one that may be gone and would hide such a

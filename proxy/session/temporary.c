@@ -1,9 +1,9 @@
 /* The temporary tables of a session. One hides the base table of its name, so a statement on it is no matter
- * of a migration's. They are known by the texts that make and drop them; what runs in the server (CALL, a
- * block) may drop one unseen. Then the server is asked (own.c) before the next statement that names a
- * migrated table:
+ * of a migration's. They are known by the texts that make and drop them; what runs in the server (a
+ * procedure, a function of any SELECT, a trigger) may drop one unseen. So where one hides a migrated table,
+ * the server is asked (own.c) before each statement that may name it:
  *
- *     CREATE TEMPORARY TABLE users …; CALL p(); UPDATE users …      SHOW CREATE TABLE tells which users that
+ *     CREATE TEMPORARY TABLE users …; SELECT f(); UPDATE users …    SHOW CREATE TABLE tells which users that
  * is */
 #include <stdlib.h>
 
@@ -87,10 +87,12 @@ void temporary_forget(struct session *s)
 
 void temporary_doubt(struct session *s)
 {
-    for (size_t i = 0; i < s->temporary_count; i++)
+    bool more = false;
+    for (size_t i = 0; i < s->temporary_count; i++) {
+        more = more || !s->temporary_doubted[i];
         s->temporary_doubted[i] = true;
-    if (s->temporary_count > 0)
-        s->temporary_changes++;
+    }
+    s->temporary_changes += more;
 }
 
 /* ---- asking ---- */

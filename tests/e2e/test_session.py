@@ -174,11 +174,14 @@ def test_prepared_under_simultaneous_assignment_before_its_migration_was_declare
     assert server.query(f"SELECT first_name, last_name FROM {name}.users WHERE id = 5") == [("Late", "Comer")]
 
 
-def test_a_temporary_table_that_a_procedure_may_have_dropped(dual):
+@pytest.mark.parametrize("tidy", ["CALL tidy()", "SELECT tidy()", "DO tidy()"])
+def test_a_temporary_table_that_a_routine_may_have_dropped(dual, tidy):
     """The server is asked: what hides the migrated table still goes on hiding it."""
     name = dual.database
     dual.server.query(f"CREATE PROCEDURE {name}.tidy() DROP TEMPORARY TABLE IF EXISTS users")
     dual.server.query(f"CREATE PROCEDURE {name}.nothing() DO 1")
+    dual.server.script("DELIMITER $$\nCREATE FUNCTION tidy() RETURNS INT DETERMINISTIC BEGIN"
+                       " DROP TEMPORARY TABLE IF EXISTS users; RETURN 1; END$$\n", name)
     for results in ("utf8mb4", "utf16"):
         with Client(port=dual.proxy.port, database=name) as client:
             client.check("query", f"SET character_set_results = {results}")
@@ -190,7 +193,7 @@ def test_a_temporary_table_that_a_procedure_may_have_dropped(dual):
                 client.check("query", "UPDATE users SET fullname = 'Not There' WHERE id = 1")
                 client.check("execute", "s", "str:Nor There")
                 assert new_names(dual, 1) != ("Nor", "There")
-                client.check("query", "CALL tidy()")
+                client.check("query", tidy)
                 if again:
                     client.check("execute", "s", "str:By Id")
                     assert new_names(dual, 1) == ("By", "Id")
