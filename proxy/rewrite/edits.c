@@ -11,6 +11,8 @@ static bool grow(struct arena *arena, void **items, size_t used, size_t need, si
 {
     if (*cap - used >= need)
         return true;
+    if (arena_failed(arena))
+        return false;
     size_t larger = *cap ? *cap * 2 : size == 1 ? 64 : 4;
     while (larger - used < need)
         larger *= 2;

@@ -71,6 +71,8 @@ void *grown(struct arena *arena, void *items, size_t count, size_t size, size_t 
 {
     if (count < *cap)
         return items;
+    if (arena_failed(arena))
+        return NULL;
     size_t more = *cap ? *cap * 2 : 1; /* one is what most texts have */
     void *larger = arena_alloc(arena, more * size);
     if (arena_failed(arena))

@@ -2,9 +2,9 @@
  *
  * Blocks form a list, newest first. arena_reset() keeps those that fit into KEPT for the next statement, so
  * that neither small statements nor a run of large ones go through malloc and fresh pages each time. It also
- * clears what was used of them, at once, so that an allocation has nothing to clear. Past the limit, every
- * request is answered from a scratch block: the pointers stay valid, what is written there is worthless, and
- * `failed` says so.
+ * clears what was used of them, at once, so that an allocation has nothing to clear. Past the limit, requests
+ * are answered all the same, from small blocks of their own, and `failed` says that what is built is
+ * worthless: its maker stops soon, but must find it whole until then.
  *
  * Under AddressSanitizer a gap that must not be touched follows each allocation, and all come through here.
  */
@@ -27,7 +27,7 @@ enum { GAP = 128 };
 enum { GAP = 0 };
 #endif
 
-enum { FIRST_BLOCK = 16 * 1024, LARGEST_BLOCK = 1024 * 1024, KEPT = 8 * 1024 * 1024 };
+enum { FIRST_BLOCK = 16 * 1024, SPILL = 64 * 1024, LARGEST_BLOCK = 1024 * 1024, KEPT = 8 * 1024 * 1024 };
 
 struct arena_block {
     struct arena_block *next; /* older */
@@ -115,8 +115,7 @@ static void clear(struct arena_block *b)
 
 void arena_reset(struct arena *a)
 {
-    if (!a->failed)
-        leave_block(a);
+    leave_block(a);
     while (a->newest->next) { /* the oldest stays in use */
         struct arena_block *b = a->newest;
         a->newest = b->next;
@@ -138,22 +137,14 @@ void arena_reset(struct arena *a)
     use_block(a, a->newest);
 }
 
-/* What a request gets once the arena has failed. One larger than the scratch block has to be real memory
- * all the same, since the caller will write to all of it; it is freed with the rest. */
-static void *failed_alloc(struct arena *a, size_t size)
+/* A block past the limit. */
+static struct arena_block *spill_block(struct arena *a, size_t size)
 {
-    if (!a->failed)
-        leave_block(a);
-    a->failed = true;
-    if (size <= sizeof a->scratch)
-        return memset(a->scratch, 0, size);
-    struct arena_block *b = block_new(size);
+    struct arena_block *b = block_new(size > SPILL ? size : SPILL);
     if (!b)
         abort();
-    b->used = size;
-    b->next = a->newest;
-    a->newest = b;
-    return b->data;
+    a->failed = true;
+    return b;
 }
 
 /* `size` bytes and the gap, from the newest block, which has them. */
@@ -193,9 +184,9 @@ static struct arena_block *next_block(struct arena *a, size_t size, size_t room)
 void *arena_alloc_elsewhere(struct arena *a, size_t size)
 {
     const size_t mask = alignof(max_align_t) - 1;
-    assert(size < PTRDIFF_MAX - sizeof(struct arena_block) - sizeof a->scratch);
+    assert(size < PTRDIFF_MAX - sizeof(struct arena_block) - SPILL);
     size = (size + mask) & ~mask;
-    if (!a->failed && GAP > 0 && size + GAP <= (size_t)(a->newest->data + a->newest->size - a->at))
+    if (GAP > 0 && size + GAP <= (size_t)(a->newest->data + a->newest->size - a->at))
         return take(a, size);
     size_t room = a->newest->size * 2;
     if (room > LARGEST_BLOCK)
@@ -204,7 +195,7 @@ void *arena_alloc_elsewhere(struct arena *a, size_t size)
         room = size + GAP;
     struct arena_block *b = a->failed ? NULL : next_block(a, size + GAP, room);
     if (!b)
-        return failed_alloc(a, size);
+        b = spill_block(a, size + GAP);
     leave_block(a);
     b->next = a->newest;
     use_block(a, b);

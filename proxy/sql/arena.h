@@ -1,8 +1,8 @@
 /* A bump allocator for what lives as long as one statement: syntax trees, edits, rewritten text.
  *
  * Allocation never returns NULL: an arena is given a limit, and what passes the limit (or runs out of
- * memory) sets `failed` and hands out a scratch area of its own, so that code stays straight; the caller
- * checks arena_failed() once, before it trusts anything that was built. */
+ * memory) sets `failed` and is answered all the same, so that code stays straight and finds whole what it has
+ * built; the caller checks arena_failed() once, before it trusts any of that, and soon. */
 #ifndef PROXY_SQL_ARENA_H
 #define PROXY_SQL_ARENA_H
 
@@ -17,7 +17,6 @@ struct arena {
     struct arena_block *spare;  /* kept for later, all of their bytes zero */
     size_t limit, held;         /* bytes of all blocks, the spare ones too */
     bool failed;
-    alignas(max_align_t) char scratch[4096];
 };
 
 /* `limit`: bytes that it may hold in all. NULL when memory is out. */

@@ -167,7 +167,7 @@ static void expect_time_of_statements(void)
     for (int i = 0; i < 20; i++)
         buf_add_str(&text, "SET sql_mode = '';");
     buf_add_byte(&text, '\0');
-    expect(buf_ptr(&text), "!too often");
+    expect(buf_ptr(&text), "!the text sets sql_mode, a character set or the database too often");
     buf_free(&text);
 }
 
@@ -256,6 +256,16 @@ static void test_limits(void **state)
             assert_non_null(strstr(f->result.reason, "the statement is too large to be rewritten"));
         else
             assert_int_equal(f->result.verdict, REWRITE_REWRITTEN);
+        arena_free(small);
+    }
+    len = (size_t)sprintf(text, "SELECT 1"); /* planned in more memory than it is parsed in */
+    for (int i = 0; i < 200; i++)
+        len += (size_t)sprintf(text + len, ", (SELECT a FROM t x%d JOIN s USING (id) WHERE a + n)", i);
+    for (size_t limit = 32768; limit < (1 << 21); limit += limit / 32) {
+        struct arena *small = arena_new(limit);
+        rewrite_text(small, &f->session, (struct span){text, len}, &f->result);
+        if (f->result.verdict != REWRITE_UNCHANGED)
+            assert_non_null(strstr(f->result.reason, "the statement is too large to be rewritten"));
         arena_free(small);
     }
     memset(text, '(', 100000);
