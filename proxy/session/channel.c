@@ -30,14 +30,17 @@ void channel_open(struct channel *c, int fd)
     c->watch = (struct watch){fd, 0, on_ready, c};
 }
 
-/* Has the loop watch for that from now on; without memory it stays as it was. */
+/* Has the loop watch for that from now on. Without memory it stays as it was; a socket of which nobody would
+ * hear any more ends the session. */
 static void watch_for(struct channel *c, bool reading, bool writing)
 {
-    if (!loop_watch(c->session->shared->loop, &c->watch,
-                    (reading ? LOOP_READ : 0u) | (writing ? LOOP_WRITE : 0u)))
-        return;
-    c->reading = reading;
-    c->writing = writing;
+    if (loop_watch(c->session->shared->loop, &c->watch,
+                   (reading ? LOOP_READ : 0u) | (writing ? LOOP_WRITE : 0u))) {
+        c->reading = reading;
+        c->writing = writing;
+    } else if (c->watch.wants == 0) {
+        session_fail(c->session, "out of memory");
+    }
 }
 
 /* Says goodbye in TLS's words, where the socket takes them; clients tell an end without them (KILL) by
