@@ -7,10 +7,10 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "config/log.h"
+#include "proxy/migration/clock.h"
 
 #define ADDRESSES_MAX 16
 #define LOOKUP_EVERY  5 /* seconds */
@@ -51,9 +51,7 @@ struct backends {
 
 static double now(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+    return clock_ms() / 1e3;
 }
 
 /* ---- making ---- */

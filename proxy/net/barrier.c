@@ -3,7 +3,8 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "proxy/migration/clock.h"
 
 #define FLIPS 64 /* remembered publications; older ones have long ended */
 
@@ -25,9 +26,7 @@ struct barrier {
 
 static double now(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+    return clock_ms() / 1e3;
 }
 
 struct barrier *barrier_new(unsigned workers)
@@ -122,14 +121,7 @@ static struct flip *find(struct barrier *b, uint64_t generation)
 
 bool barrier_wait(struct barrier *b, uint64_t generation, unsigned timeout_ms, struct barrier_result *out)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    struct timespec until = clock_in(timeout_ms);
     pthread_mutex_lock(&b->lock);
     struct flip *f;
     while (!((f = find(b, generation)) && f->drained > 0))

@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "config/log.h"
+#include "proxy/migration/clock.h"
 
 #define BATCH 256 /* descriptors that are taken at a time */
 
@@ -105,9 +105,7 @@ static void tell(struct epoll_event *e)
 
 static uint64_t now_ms(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return (uint64_t)clock_ms();
 }
 
 static void put(struct loop *l, size_t i, struct timer *t)
