@@ -40,7 +40,7 @@ struct listeners {
     struct workers *workers;
     const struct config *config; /* while opening */
     bool takeover;
-    bool failed; /* a worker could not watch */
+    int error; /* why a worker could not watch; 0: all could */
     struct listener *list;
     size_t count;
 };
@@ -93,10 +93,11 @@ static void on_client(struct watch *watch, uint32_t what)
         pause_accepting(d, errno);
 }
 
-/* Those whom the kernel has already let in: with the socket they would be reset. */
+/* Those whom the kernel has already let in: with the socket they would be reset. A process that has not begun
+ * to serve lets nobody in. */
 static void accept_rest(struct listener *l)
 {
-    for (int i = 0; i < BACKLOG && !l->handed; i++)
+    for (int i = 0; i < BACKLOG && !l->handed && l->door_count > 0; i++)
         if (!accept_one(l, NULL) && errno != ECONNABORTED && errno != EINTR)
             return;
 }
@@ -247,7 +248,8 @@ static void open_doors(struct worker *w, void *arg)
         struct listener *l = &ls->list[i];
         struct door *d = &l->doors[l->door_count++];
         *d = (struct door){{l->fd, 0, on_client, d}, {.over = on_pause_over, .arg = d}, l, w};
-        ls->failed = !loop_share(worker_loop(w), &d->watch) || ls->failed;
+        if (!loop_share(worker_loop(w), &d->watch))
+            ls->error = errno;
     }
 }
 
@@ -282,7 +284,10 @@ static bool begin_accepting(struct listeners *ls)
         free(l->beside);
         l->beside = NULL;
     }
-    return workers_round(ls->workers, open_doors, ls) && !ls->failed;
+    if (!workers_round(ls->workers, open_doors, ls))
+        ls->error = ENOMEM;
+    errno = ls->error;
+    return errno == 0;
 }
 
 /* Nobody but this thread accepts any more, and who is in the queues is let in. */
@@ -311,7 +316,7 @@ struct listeners *listeners_open(struct workers *ws, const struct config *config
         good = open_endpoint(ls, &config->listen[i], error, error_size);
     if (good && !begin_accepting(ls)) {
         good = false;
-        snprintf(error, error_size, "out of memory");
+        snprintf(error, error_size, "accepting clients: %s", strerror(errno));
     }
     if (good)
         return ls;
