@@ -137,6 +137,16 @@ def test_modes_and_a_database_that_nobody_told_of(dual, server):
     assert new_names(dual, 4) == ("Not", "Tracked")
 
 
+def writes_behind_a_late_migration(server, one, name, client):
+    """The statement `s` of the client, prepared before, writes the new columns too when the migration is there."""
+    one.migrations = shop.migrations(name)
+    one.write_config()
+    one.ctl("reload")
+    one.walk("users_name", "dual-write")
+    client.check("execute", "s", "str:Late Comer", "int:5")
+    assert server.query(f"SELECT first_name, last_name FROM {name}.users WHERE id = 5") == [("Late", "Comer")]
+
+
 @pytest.mark.parametrize("modes", ["ANSI_QUOTES", "ANSI_QUOTES,PIPES_AS_CONCAT", ""])
 def test_prepared_before_its_migration_was_declared(server, database, proxy, modes):
     """What nobody looked at then is read as it was meant: under that database, those modes."""
@@ -150,12 +160,7 @@ def test_prepared_before_its_migration_was_declared(server, database, proxy, mod
         client.check("prepare", "s", """UPDATE "users" SET fullname = ? WHERE "id" = ?""" if modes else
                      "UPDATE users SET fullname = ? WHERE id = ?")
         client.check("db", other)
-        one.migrations = shop.migrations(name)
-        one.write_config()
-        one.ctl("reload")
-        one.walk("users_name", "dual-write")
-        client.check("execute", "s", "str:Late Comer", "int:5")
-    assert server.query(f"SELECT first_name, last_name FROM {name}.users WHERE id = 5") == [("Late", "Comer")]
+        writes_behind_a_late_migration(server, one, name, client)
 
 
 @pytest.mark.only("mariadb", reason="SIMULTANEOUS_ASSIGNMENT")
@@ -166,12 +171,7 @@ def test_prepared_under_simultaneous_assignment_before_its_migration_was_declare
     with Client(port=one.port, database=name) as client:
         client.check("query", "SET sql_mode = 'SIMULTANEOUS_ASSIGNMENT'")
         client.check("prepare", "s", "UPDATE users SET fullname = ? WHERE id = ?")
-        one.migrations = shop.migrations(name)
-        one.write_config()
-        one.ctl("reload")
-        one.walk("users_name", "dual-write")
-        client.check("execute", "s", "str:Late Comer", "int:5")
-    assert server.query(f"SELECT first_name, last_name FROM {name}.users WHERE id = 5") == [("Late", "Comer")]
+        writes_behind_a_late_migration(server, one, name, client)
 
 
 @pytest.mark.parametrize("tidy", ["CALL tidy()", "SELECT tidy()", "DO tidy()"])
