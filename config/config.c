@@ -197,6 +197,7 @@ static void set_level(struct loader *l, const struct key *k, const struct ini_en
 }
 
 static const char *const no_yes_words[] = {"no", "yes", NULL};
+static const char *const scheduling_words[] = {"batch", "inherited", NULL};
 static const char *const header_words[] = {"required", "optional", NULL};
 
 /* A choice of two: the second word is true. */
@@ -227,6 +228,7 @@ static const struct key proxy_keys[] = {
      .required = true},
     {"admin_socket", set_socket_path, AT(admin_socket)},
     {"threads", set_unsigned, AT(threads), .min = 0, .max = 1024},
+    {"scheduling", set_flag, AT(scheduling_inherited), .words = scheduling_words},
     {"connect_timeout", set_unsigned, AT(connect_timeout), .min = 1, .max = 600000},
     {"handshake_timeout", set_unsigned, AT(handshake_timeout), .min = 1, .max = 600000},
     {"max_connections", set_unsigned, AT(max_connections), .min = 0, .max = 1000000},

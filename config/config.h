@@ -78,6 +78,7 @@ struct config {
     size_t backend_count;
     char *admin_socket;
     unsigned threads;           /* resolved: never 0 */
+    bool scheduling_inherited;  /* the workers keep the process's policy, rather than SCHED_BATCH */
     unsigned connect_timeout;   /* milliseconds, towards the backend, until its greeting is there */
     unsigned handshake_timeout; /* milliseconds that a client has to log in */
     unsigned max_connections;   /* clients; 0: no limit */

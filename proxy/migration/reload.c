@@ -144,15 +144,16 @@ static bool take_migrations(struct control *c, const struct config *fresh, const
 static void warn_of_restart(const struct config *old, const struct config *fresh)
 {
     bool differ = old->listen_count != fresh->listen_count || old->threads != fresh->threads ||
+                  old->scheduling_inherited != fresh->scheduling_inherited ||
                   old->reuse_port != fresh->reuse_port ||
                   strcmp(old->admin_socket, fresh->admin_socket) != 0 ||
                   strcmp(old->control_database, fresh->control_database) != 0;
     for (size_t i = 0; !differ && i < old->listen_count; i++)
         differ = strcmp(old->listen[i].text, fresh->listen[i].text) != 0;
     if (differ)
-        log_warn(
-            "reload: listen, admin_socket, threads, reuse_port and [control] database change with a restart"
-            " only");
+        log_warn("reload: listen, admin_socket, threads, scheduling, reuse_port and [control] database "
+                 "change with a"
+                 " restart only");
 }
 
 /* The new configuration takes effect. `lock` is held. Takes `fresh` where it succeeds. */

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import getpass
 import os
+import pathlib
 import resource
 import signal
 import socket
@@ -683,3 +684,31 @@ def test_a_read_only_replica_is_never_gone_to(pair):
     both.first.start()
     wait_until(lambda: both.proxy.ctl("status")["backend"]["up"])
     assert both.port() == both.first.port
+
+
+def worker_policies(one):
+    """The scheduling policies of the threads that relay."""
+    tasks = pathlib.Path(f"/proc/{one.pid}/task").iterdir()
+    relaying = [int(task.name) for task in tasks if (task / "comm").read_text().startswith("worker ")]
+    assert len(relaying) == 2
+    return {os.sched_getscheduler(task) for task in relaying}
+
+
+def test_workers_are_scheduled_as_the_configuration_says(proxy):
+    one = proxy()
+    one.connect().close()
+    assert worker_policies(one) == {os.SCHED_BATCH}
+    assert os.sched_getscheduler(one.pid) == os.SCHED_OTHER
+    one = proxy(settings={"scheduling": "inherited"})
+    one.connect().close()
+    assert worker_policies(one) == {os.SCHED_OTHER}
+
+
+def test_a_policy_that_crossfade_was_started_under_is_kept(proxy):
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    try:
+        one = proxy()
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    one.connect().close()
+    assert worker_policies(one) == {os.SCHED_IDLE}

@@ -83,6 +83,7 @@ static const struct {
     {PROXY "connect_timeout = soon\n", "5: connect_timeout: expected a number"},
     {PROXY "log_level = loud\n", "5: log_level: expected debug or info or warn or error, not 'loud'"},
     {PROXY "reuse_port = maybe\n", "5: reuse_port: expected no or yes, not 'maybe'"},
+    {PROXY "scheduling = fifo\n", "5: scheduling: expected batch or inherited, not 'fifo'"},
     {PROXY "handshake_timeout = 0\n", "5: handshake_timeout: expected a number from 1 to 600000"},
     {PROXY "tcp_keepalive = 99999\n", "5: tcp_keepalive: expected a number from 0 to 32767"},
     {PROXY "proxy_protocol_networks = 10.0.0.0/8, here, 10.0.0.1/8\n",
@@ -253,7 +254,7 @@ static void test_defaults(void **state)
     assert_true(c->threads > 0);
     assert_int_equal(c->handshake_timeout, 10000);
     assert_int_equal(c->tcp_keepalive, 60);
-    assert_false(c->reuse_port || c->proxy_header_optional);
+    assert_false(c->reuse_port || c->proxy_header_optional || c->scheduling_inherited);
     assert_int_equal(c->proxy_send, PROXY_SEND_OFF);
     assert_int_equal(c->proxy_network_count, 0);
     assert_null(c->control_user);
@@ -263,14 +264,14 @@ static void test_defaults(void **state)
 static void test_network_keys(void **state)
 {
     (void)state;
-    struct config *c =
-        load_good(PROXY "handshake_timeout = 1500\ntcp_keepalive = 0\ntcp_user_timeout = 20000\n"
-                        "reuse_port = yes\nproxy_protocol_networks = 10.0.0.0/8 , ::1, unix\n"
-                        "proxy_protocol_header = optional\nbackend_proxy_protocol = v2\n");
+    struct config *c = load_good(
+        PROXY "handshake_timeout = 1500\ntcp_keepalive = 0\ntcp_user_timeout = 20000\n"
+              "reuse_port = yes\nscheduling = inherited\nproxy_protocol_networks = 10.0.0.0/8 , ::1, unix\n"
+              "proxy_protocol_header = optional\nbackend_proxy_protocol = v2\n");
     assert_int_equal(c->handshake_timeout, 1500);
     assert_int_equal(c->tcp_keepalive, 0);
     assert_int_equal(c->tcp_user_timeout, 20000);
-    assert_true(c->reuse_port && c->proxy_header_optional);
+    assert_true(c->reuse_port && c->proxy_header_optional && c->scheduling_inherited);
     assert_int_equal(c->proxy_send, PROXY_SEND_V2);
     assert_int_equal(c->proxy_network_count, 3);
     assert_int_equal(c->proxy_networks[0].bits, 8);
