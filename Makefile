@@ -133,7 +133,7 @@ $(B)/bench/%: $(B)/obj/tests/bench/%.o $(call obj,$(FIXTURE_SRC)) $(B)/libcrossf
 unit: $(UNIT_BIN) ## unit tests of this flavour
 	@status=0; for t in $(UNIT_BIN); do $$t || status=1; done; exit $$status
 
-$(B)/unit/%: $(B)/obj/tests/unit/%.o $(call obj,$(UNIT_HELP)) $(B)/libcrossfade.a
+$(B)/unit/%: $(B)/obj/tests/unit/%.o $(call obj,$(UNIT_HELP) $(FIXTURE_SRC)) $(B)/libcrossfade.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(OPT) -o $@ $^ $(ALLLIBS) -lcmocka

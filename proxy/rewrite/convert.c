@@ -378,6 +378,7 @@ enum value_class value_class_of(struct plan *p, const struct scope *s, const str
     const struct catalog_column *c;
     switch (e->kind) {
     case EXPR_LITERAL:
+        p->values_matter = true;
         return class_of_literal(p, e);
     case EXPR_PARAM:
         return VALUE_PARAM;

@@ -128,6 +128,7 @@ static void find_markers(struct plan *p)
 
 struct fragment rendered(struct plan *p, struct range r)
 {
+    p->values_matter = true;
     if (p->stmt->param_count && !p->markers_known)
         find_markers(p);
     return edits_render(&p->edits, p->text, r, false, p->stmt->param_count ? &p->markers : NULL, NULL);

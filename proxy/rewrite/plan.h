@@ -57,10 +57,11 @@ struct plan {
     size_t part;         /* the statement's place in the text */
     size_t values_used;  /* of session->values */
     struct span ask;
-    bool charset_set; /* an earlier statement of the text sets a character set or a collation */
-    bool acted;       /* an earlier statement of the text may have given a variable another value */
-    bool unseen;      /* an earlier statement of the text had FACT_PREPARED */
-    bool within;      /* some SQL in a string may name a migrated table */
+    bool charset_set;   /* an earlier statement of the text sets a character set or a collation */
+    bool acted;         /* an earlier statement of the text may have given a variable another value */
+    bool unseen;        /* an earlier statement of the text had FACT_PREPARED */
+    bool within;        /* some SQL in a string may name a migrated table */
+    bool values_matter; /* rewrite_result's: set wherever a literal's text is read or repeated */
 
     struct touch_node *touches; /* newest first */
     uint32_t touch_count;

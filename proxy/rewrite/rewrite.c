@@ -618,6 +618,7 @@ static void run_text(struct arena *arena, const struct rewrite_session *s, struc
     out->named_count = run.plan.named_op_count;
     out->ask = run.plan.ask;
     out->within = run.plan.within;
+    out->values_matter = run.plan.values_matter;
     out->modes_set = run.modes_set;
     out->shown = run.plan.shown;
     out->shown_count = run.plan.shown_count;

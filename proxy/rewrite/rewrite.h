@@ -118,6 +118,7 @@ struct rewrite_result {
     uint32_t facts;
     bool touches;              /* names a migrated table: what it becomes depends on the generation */
     bool within;               /* prepares or runs SQL in a string that may name one */
+    bool values_matter;        /* what a literal says has decided something, or is in `text` once more */
     bool modes_set;            /* sets sql_mode or a character set that changes how texts are read */
     struct span text;          /* REWRITTEN: in the arena, or in `into` */
     bool over;                 /* REWRITTEN: `text` is in the session's `over`, and the original is gone */

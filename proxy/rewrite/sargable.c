@@ -280,6 +280,7 @@ static bool depends_on_row(struct comparison *c, const struct expr *e)
 static bool is_usable(struct comparison *c, const struct expr *e)
 {
     e = without_parens(e);
+    c->p->values_matter = true;
     if (e->has_query || depends_on_row(c, e) || !is_repeatable(c->p, e->range))
         return false;
     switch (c->old->class) {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "protocol/large.h"
+#include "proxy/rewrite/shapes.h"
 #include "proxy/sql/arena.h"
 
 enum { TRIM_MS = 30000 };
@@ -271,6 +272,7 @@ static void on_trim(struct timer *trim)
 static void shared_free(struct shared *shared)
 {
     arena_free(shared->arena);
+    shapes_free(shared->shapes);
     buf_free(&shared->built);
     buf_free(&shared->sealer);
     zip_tools_free(shared->zip);
@@ -288,9 +290,10 @@ static void *shared_open(struct worker *w)
     if (getpwuid_r(geteuid(), &user, text, sizeof text, &found) == 0 && found)
         snprintf(shared->own_name, sizeof shared->own_name, "%s", user.pw_name);
     shared->arena = arena_new(ARENA_LIMIT);
+    shared->shapes = shapes_new();
     shared->loop = worker_loop(w);
     shared->trim = (struct timer){.over = on_trim, .arg = shared};
-    if (shared->arena)
+    if (shared->arena && shared->shapes)
         return shared;
     shared_free(shared);
     return NULL;

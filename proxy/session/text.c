@@ -3,6 +3,7 @@
 
 #include "protocol/attributes.h"
 #include "protocol/large.h"
+#include "proxy/rewrite/shapes.h"
 #include "proxy/sql/arena.h"
 
 #define ERROR_MALFORMED 1835
@@ -87,7 +88,7 @@ enum text_plan text_decide(struct session *s, struct span text, const struct sta
         buf_add_span(rs.into, head);
         rs.over = text_over(s, head, text);
     }
-    rewrite_text(s->shared->arena, &rs, text, out);
+    shapes_rewrite(s->shared->shapes, generation_serial(s->pin), s->shared->arena, &rs, text, out);
     if (must_ask(s, &rs, text, out)) {
         own_ask_modes(s);
         return TEXT_WAIT;
