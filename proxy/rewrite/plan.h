@@ -45,6 +45,8 @@ struct plan {
     struct span database; /* the default database at this statement */
     const struct rewrite_temporary *noted; /* temporary tables that the text has made or dropped so far */
     size_t noted_count;
+    size_t ran_noted; /* of those, by the last statement that may have run a routine, which may drop them */
+    bool ran;         /* there was one */
     const struct stmt *stmt;
     struct edits edits; /* of the whole text */
     struct markers markers;

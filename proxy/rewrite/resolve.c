@@ -7,12 +7,16 @@ static inline bool same_table_name(const struct plan *p, struct span a, struct s
     return rules_same_table(p->rules, a, b);
 }
 
-/* Whether a temporary table of the session hides db.table. */
-static bool is_temporary(const struct plan *p, struct span db, struct span table)
+/* Whether a temporary table of the session hides db.table. *sure: whether no routine that the text has run
+ * can have dropped it. */
+static bool is_temporary(const struct plan *p, struct span db, struct span table, bool *sure)
 {
     for (size_t i = p->noted_count; i-- > 0;)
-        if (same_table_name(p, p->noted[i].db, db) && same_table_name(p, p->noted[i].table, table))
+        if (same_table_name(p, p->noted[i].db, db) && same_table_name(p, p->noted[i].table, table)) {
+            *sure = !p->ran || i >= p->ran_noted;
             return p->noted[i].created;
+        }
+    *sure = !p->ran;
     for (size_t i = 0; i < p->session->temporary_count; i++) {
         struct span t = p->session->temporary_tables[i];
         if (t.len == db.len + 1 + table.len && t.ptr[db.len] == '.' &&
@@ -40,6 +44,24 @@ static void add_rules(struct plan *p, struct source *s, const struct rule_table 
     for (uint32_t i = 0; i < s->rule_count; i++)
         note_rule(p, s->rules[i]);
     p->names_table = true;
+}
+
+/* What a text becomes is settled before it runs: right for the temporary table, or for what it hides. */
+static void refuse_hidden(struct plan *p, const struct rule_table *migrated)
+{
+    for (size_t i = 0; migrated && i < migrated->count; i++) {
+        p->names_table = true;
+        note_rule(p, migrated->rules[i]);
+        refuse(p, migrated->rules[i],
+               "an earlier statement of the text may have dropped the temporary table that hides it",
+               "send the statements one by one");
+    }
+}
+
+/* Whether the statement can be about nothing but a temporary table of that name. */
+static bool makes_or_drops(const struct stmt *s, const struct table_name *name)
+{
+    return s->temporary && (s->kind == STMT_DROP_TABLE || name == &s->tables->name);
 }
 
 /* Notes that INSERT's own table is read; one that is not known may be a view over it. */
@@ -91,9 +113,15 @@ struct source *source_of_table(struct plan *p, const struct table_name *name, co
         return s;
     }
     s->db = name_given(&name->db) ? name->db.text : p->database;
-    if (s->db.len == 0 || is_temporary(p, s->db, name->table.text))
+    if (s->db.len == 0)
         return s;
     const struct rule_table *migrated = rules_table(p->rules, s->db, name->table.text);
+    bool sure;
+    if (is_temporary(p, s->db, name->table.text, &sure)) {
+        if (!sure && !makes_or_drops(p->stmt, name))
+            refuse_hidden(p, migrated);
+        return s;
+    }
     s->table = migrated ? migrated->table : catalog_find(p->rules->catalog, s->db, name->table.text);
     if (!s->table && p->rules->mariadb)
         s->table = catalog_sequence(name->table.text);

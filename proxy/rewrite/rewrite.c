@@ -148,6 +148,21 @@ static void note_run(struct run *run, const struct rewrite_result *runs)
         add_shown(&run->plan, &runs->shown[i]);
 }
 
+/* Whether a statement may run a routine: call one, be a query of a view that does, or fire a trigger. */
+static bool may_run_routine(const struct plan *p, const struct stmt *s)
+{
+    static const bool runs_none[STMT_OTHER + 1] = {
+        [STMT_USE] = true,          [STMT_PREPARE] = true,      [STMT_DEALLOCATE] = true,
+        [STMT_TRANSACTION] = true,  [STMT_LOCK] = true,         [STMT_TRUNCATE] = true,
+        [STMT_CREATE_TABLE] = true, [STMT_DROP_TABLE] = true,   [STMT_ALTER_TABLE] = true,
+        [STMT_RENAME_TABLE] = true, [STMT_CREATE_INDEX] = true,
+    };
+    struct span text = span_in(p->text, s->range);
+    if (s->kind == STMT_SET)
+        return memchr(text.ptr, '(', text.len);
+    return !runs_none[s->kind] || s->has_set_statement || s->query;
+}
+
 static void note_facts(struct run *run, const struct stmt *s)
 {
     struct plan *p = &run->plan;
@@ -500,6 +515,10 @@ static bool run_statement(struct run *run, size_t *off)
     }
     check_modes_set(run, (struct span){p->text.ptr + from, p->text.len - from});
     if (s && !fatal) {
+        if (!p->session->want_parts && (status != PARSE_OK || may_run_routine(p, s))) {
+            p->ran = true;
+            p->ran_noted = p->noted_count;
+        }
         note_facts(run, s);
         run->out->param_count += s->param_count;
     }
@@ -587,21 +606,21 @@ static void apply(struct run *run)
         refuse_all(run, "the statement's parameters cannot be repeated", "use literals in their place");
 }
 
-/* `noted`: temporary tables that a text around this one has made or dropped. */
+/* `around`: of the text that runs this one, for the temporary tables that it has made or dropped; or NULL. */
 static void run_text(struct arena *arena, const struct rewrite_session *s, struct span text,
-                     const struct rewrite_temporary *noted, size_t noted_count, struct rewrite_result *out)
+                     const struct plan *around, struct rewrite_result *out)
 {
     struct run run = {
-        .plan = {.arena = arena,
-                 .session = s,
-                 .rules = s->rules,
-                 .text = text,
-                 .database = s->database,
-                 .noted = noted,
-                 .noted_count = noted_count},
+        .plan = {.arena = arena, .session = s, .rules = s->rules, .text = text, .database = s->database},
         .out = out,
     };
     size_t off = 0;
+    if (around) {
+        run.plan.noted = around->noted;
+        run.plan.noted_count = around->noted_count;
+        run.plan.ran = around->ran;
+        run.plan.ran_noted = around->ran_noted;
+    }
     *out = (struct rewrite_result){0};
     edits_init(&run.plan.edits, arena);
     if (text.len >= UINT32_MAX) {
@@ -634,13 +653,13 @@ static void run_text(struct arena *arena, const struct rewrite_session *s, struc
 void rewrite_text(struct arena *arena, const struct rewrite_session *s, struct span text,
                   struct rewrite_result *out)
 {
-    run_text(arena, s, text, NULL, 0, out);
+    run_text(arena, s, text, NULL, out);
 }
 
 void rewrite_within(struct plan *p, const struct rewrite_session *s, struct span text,
                     struct rewrite_result *out)
 {
-    run_text(p->arena, s, text, p->noted, p->noted_count, out);
+    run_text(p->arena, s, text, p, out);
 }
 
 void rewrite_error_text(const struct rewrite_result *r, struct buf *out)

@@ -11,7 +11,7 @@ from harness.wire import MAX_PAYLOAD, Wire
 from pymysql.constants import CLIENT
 
 COM_STMT_EXECUTE = 0x17
-NEED_REPREPARE, INTERRUPTED, MUST_CHANGE_PASSWORD, UNKNOWN_DATABASE = 1615, 1317, 1820, 1049
+NEED_REPREPARE, INTERRUPTED, MUST_CHANGE_PASSWORD, UNKNOWN_DATABASE, UNKNOWN_COLUMN = 1615, 1317, 1820, 1049, 1054
 MODES_QUESTION = b"\x03SELECT CAST(@@sql_mode AS BINARY)"  # the proxy's own
 
 
@@ -200,6 +200,55 @@ def test_a_temporary_table_that_a_routine_may_have_dropped(dual, tidy):
                 client.check("query", "UPDATE users SET fullname = 'Back Again' WHERE id = 1")
                 assert new_names(dual, 1) == ("Back", "Again")
                 client.check("query", "UPDATE users SET fullname = 'Not Yet' WHERE id = 1")
+
+
+@pytest.mark.parametrize("tidy", ["CALL tidy()", "SELECT tidy()", "SET @t = tidy()", "EXECUTE IMMEDIATE 'DO tidy()'",
+                                  "INSERT INTO logged VALUES (1)"])
+def test_a_text_whose_routine_may_drop_a_temporary_table(dual, tidy):
+    """What a text becomes is settled before it runs: a table that may be hidden no more by then is not written."""
+    name = dual.database
+    dual.server.query(f"CREATE PROCEDURE {name}.tidy() DROP TEMPORARY TABLE IF EXISTS users")
+    dual.server.query(f"CREATE TABLE {name}.logged (id INT)")
+    dual.server.script("DELIMITER $$\nCREATE FUNCTION tidy() RETURNS INT DETERMINISTIC BEGIN"
+                       " DROP TEMPORARY TABLE IF EXISTS users; RETURN 1; END$$\n"
+                       "CREATE TRIGGER logs AFTER INSERT ON logged FOR EACH ROW DO tidy()$$\n", name)
+    hide, write = "CREATE TEMPORARY TABLE users (id INT, fullname VARCHAR(50))", "UPDATE users SET fullname = 'No One'"
+    if dual.server.family != "mariadb" and "IMMEDIATE" in tidy:
+        tidy = "PREPARE s FROM 'DO tidy()'; EXECUTE s"
+    for before, text in [(hide, f"{tidy}; {write}"), ("DO 1", f"{hide}; {tidy}; {write}"),
+                         (hide, f'PREPARE w FROM "{write}"; {tidy}; EXECUTE w'), (hide, f"{tidy}; DROP TABLE users")]:
+        with dual.connect(client_flag=CLIENT.MULTI_STATEMENTS).cursor() as cursor:
+            cursor.execute(before)
+            with pytest.raises(pymysql.OperationalError, match="may have dropped the temporary table"):
+                cursor.execute(text)
+    with dual.connect(client_flag=CLIENT.MULTI_STATEMENTS).cursor() as cursor:
+        cursor.execute(f"{tidy}; {hide}; {write}; DROP TEMPORARY TABLE users; {tidy}; {write} WHERE id = 1")
+        while cursor.nextset():
+            pass
+    assert new_names(dual, 1) == ("No", "One")
+    assert dual.server.query(f"SELECT COUNT(*) FROM {name}.users WHERE fullname = 'No One'") == [(1,)]
+
+
+def test_a_temporary_table_that_a_routine_makes(dual):
+    """It is not seen: what is meant for it is an error, or fills its new columns; the migrated one is left alone."""
+    name = dual.database
+    dual.server.query(f"CREATE PROCEDURE {name}.hide() CREATE TEMPORARY TABLE users (id INT, fullname VARCHAR(50))")
+    dual.server.query(f"CREATE PROCEDURE {name}.twin() CREATE TEMPORARY TABLE users (id INT, fullname VARCHAR(50),"
+                      " first_name VARCHAR(50), last_name VARCHAR(50))")
+    before = dual.server.query(f"SELECT * FROM {name}.users")
+    with dual.connect(client_flag=CLIENT.MULTI_STATEMENTS).cursor() as cursor:
+        with pytest.raises(pymysql.OperationalError) as error:
+            cursor.execute("CALL hide(); UPDATE users SET fullname = 'No One'")
+            while cursor.nextset():
+                pass
+        assert error.value.args[0] == UNKNOWN_COLUMN
+    with dual.connect(client_flag=CLIENT.MULTI_STATEMENTS).cursor() as cursor:
+        cursor.execute("CALL twin(); INSERT INTO users (fullname) VALUES ('No One')")
+        while cursor.nextset():
+            pass
+        cursor.execute("SELECT fullname, first_name, last_name FROM users")
+        assert cursor.fetchall() == (("No One", "No", "One"),)
+    assert dual.server.query(f"SELECT * FROM {name}.users") == before
 
 
 def test_a_statement_whose_database_is_gone(shop_behind, server, database):

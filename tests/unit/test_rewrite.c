@@ -220,6 +220,46 @@ static void test_names(void **state)
     expect("UPDATE t SET a = 1", NULL);
 }
 
+/* By the time that a statement of the text runs, the temporary table may be gone. */
+static void test_temporary_behind_routines(void **state)
+{
+    (void)state;
+    static const struct span temporary[] = {{"shop.t", 6}};
+    static const char reason[] = "!may have dropped the temporary table that hides it";
+    static const struct {
+        const char *text, *expected;
+    } cases[] = {
+        {"CALL p(); UPDATE t SET a = 1", reason},
+        {"SELECT f(); SELECT a FROM t", reason},
+        {"SET @v = f(); DELETE FROM t", reason},
+        {"SET STATEMENT max_statement_time = f() FOR USE shop; TABLE t", reason},
+        {"INSERT INTO x VALUES (1); INSERT INTO t VALUES (1)", reason},
+        {"CREATE TABLE x SELECT f(); DROP TABLE t", reason},
+        {"CALL p(); CREATE TABLE x SELECT a FROM t", reason},
+        {"EXECUTE IMMEDIATE 'DO f()'; UPDATE t SET a = 1", reason},
+        {"CALL p(); EXECUTE IMMEDIATE 'UPDATE t SET a = 1'", reason},
+        {"PREPARE s FROM 'UPDATE t SET a = 1'; CALL p(); EXECUTE s", reason},
+        {"CREATE TEMPORARY TABLE t (a INT); DO f(); UPDATE t SET a = 1", reason},
+        {"SET NAMES utf8; BEGIN; USE shop; PREPARE s FROM 'DO f()'; UPDATE t SET a = 1", NULL},
+        {"UPDATE t SET a = f(); DROP TEMPORARY TABLE t", NULL},
+        {"CALL p(); CREATE OR REPLACE TEMPORARY TABLE t (a INT); BEGIN; UPDATE t SET a = 1", NULL},
+        {"CALL p(); EXECUTE IMMEDIATE 'CREATE TEMPORARY TABLE t SELECT f()'; UPDATE t SET a = 1", NULL},
+        {"CALL p(); DROP TEMPORARY TABLE t; DELETE FROM t", NULL},
+        {"CALL p(); DROP TEMPORARY TABLE t; UPDATE t SET a = 1",
+         "CALL p(); DROP TEMPORARY TABLE t; UPDATE t SET a = 1, `n` = (0 - `a`)"},
+        {"CALL p(); WITH t AS (SELECT 1 AS a) SELECT a FROM t", NULL},
+    };
+    build(PHASE_CUTOVER, false);
+    f->session.temporary_tables = temporary;
+    f->session.temporary_count = 1;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        expect(cases[i].text, cases[i].expected);
+    build(PHASE_EXPAND, false);
+    f->session.temporary_tables = temporary;
+    f->session.temporary_count = 1;
+    expect(cases[0].text, NULL);
+}
+
 static void test_folded_names(void **state)
 {
     (void)state;
@@ -561,6 +601,7 @@ int main(void)
         cmocka_unit_test_teardown(test_facts, teardown),
         cmocka_unit_test_teardown(test_several_statements, teardown),
         cmocka_unit_test_teardown(test_names, teardown),
+        cmocka_unit_test_teardown(test_temporary_behind_routines, teardown),
         cmocka_unit_test_teardown(test_folded_names, teardown),
         cmocka_unit_test_teardown(test_wanted, teardown),
         cmocka_unit_test_teardown(test_limits, teardown),
