@@ -225,7 +225,8 @@ static void test_temporary_behind_routines(void **state)
 {
     (void)state;
     static const struct span temporary[] = {{"shop.t", 6}};
-    static const char reason[] = "!may have dropped the temporary table that hides it";
+    static const char reason[] =
+        "!an earlier statement of the text may have dropped the temporary table that hides it";
     static const struct {
         const char *text, *expected;
     } cases[] = {
