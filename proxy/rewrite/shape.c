@@ -107,7 +107,7 @@ bool shape_of(struct shape *shape, const struct rewrite_session *s, struct span 
 {
     struct lexer lx;
     struct token t;
-    uint32_t behind = 0; /* the last token */
+    uint32_t added = 0, behind = 0; /* the text that is in the shape so far; the last token */
     shape->len = shape->count = 0;
     if (text.len > SHAPE_TEXT_MAX || !add_reading(shape, s))
         return false;
@@ -118,20 +118,20 @@ bool shape_of(struct shape *shape, const struct rewrite_session *s, struct span 
             lex_read_significant(&lx, &t);
         if (!are_blanks(text.ptr + behind, text.ptr + t.off)) /* a comment */
             return false;
-        add(shape, text.ptr + behind, t.off - behind);
         if (t.type == TOK_END)
             break;
         behind = t.off + t.len;
         enum part part = part_of(text.ptr + t.off, &t);
         if (part == PART_NONE || (part == PART_VALUE && shape->count == SHAPE_VALUES_MAX))
             return false;
-        if (part == PART_TEXT) {
-            add(shape, text.ptr + t.off, t.len);
+        if (part == PART_TEXT)
             continue;
-        }
         shape->values[shape->count++] = (struct range){t.off, t.len};
-        add(shape, &(char){t.type == TOK_INT ? SHAPE_NUMBER : SHAPE_STRING}, 1);
+        add(shape, text.ptr + added, t.off - added);
+        shape->bytes[shape->len++] = t.type == TOK_INT ? SHAPE_NUMBER : SHAPE_STRING;
+        added = behind;
     }
+    add(shape, text.ptr + added, text.len - added);
     shape->hash = hash_of(shape->bytes, shape->len);
     return true;
 }
