@@ -47,15 +47,24 @@ static void add_rules(struct plan *p, struct source *s, const struct rule_table 
 }
 
 /* What a text becomes is settled before it runs: right for the temporary table, or for what it hides. */
-static void refuse_hidden(struct plan *p, const struct rule_table *migrated)
+static void refuse_doubted(struct plan *p, const struct rule *r)
 {
-    for (size_t i = 0; migrated && i < migrated->count; i++) {
-        p->names_table = true;
-        note_rule(p, migrated->rules[i]);
-        refuse(p, migrated->rules[i],
-               "an earlier statement of the text may have dropped the temporary table that hides it",
-               "send the statements one by one");
-    }
+    p->names_table = true;
+    note_rule(p, r);
+    refuse(p, r, "an earlier statement of the text may have dropped the temporary table that hides it",
+           "send the statements one by one");
+}
+
+/* The same for a table, or for a view that may show a migrated one's rows. */
+static void refuse_hidden(struct plan *p, struct span db, struct span table)
+{
+    const struct rule_table *migrated = rules_table(p->rules, db, table);
+    const struct catalog_table *view = catalog_find(p->rules->catalog, db, table);
+    for (size_t i = 0; migrated && i < migrated->count; i++)
+        refuse_doubted(p, migrated->rules[i]);
+    const struct rule *shown = rule_of_rows_behind_view(p->rules, view);
+    if (shown)
+        refuse_doubted(p, shown);
 }
 
 /* Whether the statement can be about nothing but a temporary table of that name. */
@@ -115,13 +124,13 @@ struct source *source_of_table(struct plan *p, const struct table_name *name, co
     s->db = name_given(&name->db) ? name->db.text : p->database;
     if (s->db.len == 0)
         return s;
-    const struct rule_table *migrated = rules_table(p->rules, s->db, name->table.text);
     bool sure;
     if (is_temporary(p, s->db, name->table.text, &sure)) {
         if (!sure && !makes_or_drops(p->stmt, name))
-            refuse_hidden(p, migrated);
+            refuse_hidden(p, s->db, name->table.text);
         return s;
     }
+    const struct rule_table *migrated = rules_table(p->rules, s->db, name->table.text);
     s->table = migrated ? migrated->table : catalog_find(p->rules->catalog, s->db, name->table.text);
     if (!s->table && p->rules->mariadb)
         s->table = catalog_sequence(name->table.text);

@@ -1,7 +1,7 @@
-/* The temporary tables of a session. One hides the base table of its name, so a statement on it is no matter
- * of a migration's. They are known by the texts that make and drop them; what runs in the server (a
- * procedure, a function of any SELECT, a trigger) may drop one unseen. So where one hides a migrated table,
- * the server is asked (own.c) before each statement that may name it:
+/* The temporary tables of a session. One hides the base table or view of its name, so a statement on it is no
+ * matter of a migration's. They are known by the texts that make and drop them; what runs in the server (a
+ * procedure, a function of any SELECT, a trigger) may drop one unseen. So where one hides a migrated table, or
+ * a view that may show its rows, the server is asked (own.c) before each statement that may name it:
  *
  *     CREATE TEMPORARY TABLE users …; SELECT f(); UPDATE users …    SHOW CREATE TABLE tells which users that
  * is */
@@ -135,23 +135,31 @@ static void done(struct session *s, bool ok)
     buf_free(&s->own_error);
 }
 
-static bool is_named(const struct rules *rules, const struct rule_table *t, struct span temporary)
+/* Finds the migrated table, or a view that may show the rows of one, that hides behind a temporary table's
+ * "db.table". Names may hold a dot themselves. */
+static bool find_hidden(const struct rules *rules, struct span temporary, struct span *db, struct span *table)
 {
-    return temporary.len == t->db.len + 1 + t->name.len &&
-           rules_same_table(rules, t->db, (struct span){temporary.ptr, t->db.len}) &&
-           rules_same_table(rules, t->name, (struct span){temporary.ptr + t->db.len + 1, t->name.len});
+    for (size_t i = 0; i < temporary.len; i++) {
+        *db = (struct span){temporary.ptr, i};
+        *table = (struct span){temporary.ptr + i + 1, temporary.len - i - 1};
+        if (temporary.ptr[i] == '.' &&
+            (rules_table(rules, *db, *table) ||
+             rule_of_rows_behind_view(rules, catalog_find(rules->catalog, *db, *table))))
+            return true;
+    }
+    return false;
 }
 
-static void ask(struct session *s, const struct rule_table *t)
+static void ask(struct session *s, struct span db, struct span table)
 {
     static const struct own_command own = {"whether a table is temporary", ANSWER_RESULTS, packet, done};
     struct arena *arena = s->shared->arena;
     struct buf text = BUF_INIT;
     arena_reset(arena);
     buf_add_str(&text, "SHOW CREATE TABLE ");
-    buf_add_span(&text, quoted_name(arena, t->db));
+    buf_add_span(&text, quoted_name(arena, db));
     buf_add_byte(&text, '.');
-    buf_add_span(&text, quoted_name(arena, t->name));
+    buf_add_span(&text, quoted_name(arena, table));
     if (arena_failed(arena) || buf_failed(&text))
         session_fail(s, "out of memory");
     else
@@ -161,14 +169,13 @@ static void ask(struct session *s, const struct rule_table *t)
 
 bool temporary_ask(struct session *s, const struct rules *rules)
 {
+    struct span db, table;
     for (size_t i = 0; i < s->temporary_count; i++) {
-        for (size_t k = 0; s->temporary_doubted[i] && k < rules->table_count; k++) {
-            if (!is_named(rules, &rules->tables[k], s->temporary[i]))
-                continue;
-            s->temporary_asked = i;
-            ask(s, &rules->tables[k]);
-            return true;
-        }
+        if (!s->temporary_doubted[i] || !find_hidden(rules, s->temporary[i], &db, &table))
+            continue;
+        s->temporary_asked = i;
+        ask(s, db, table);
+        return true;
     }
     return false;
 }

@@ -2,6 +2,7 @@
 
 import pymysql
 import pytest
+from pymysql.constants import CLIENT
 
 VIEWS = [
     "CREATE VIEW few AS SELECT id, email, visits FROM users",
@@ -35,5 +36,28 @@ def test_what_is_written_through_views(shop_behind):
             assert refusal.value.args[0] == 1105 and "through a view" in refusal.value.args[1], statement
         for statement, rows in PASSED:
             assert cursor.execute(statement) == rows, statement
+    behind.each("backfill")
+    behind.assert_no_drift()
+
+
+def test_a_view_that_a_temporary_table_hides_no_more(shop_behind):
+    """A function drops the temporary table unseen: what is written through the view is refused again."""
+    behind = shop_behind(users=5)
+    behind.server.query(f"CREATE VIEW {behind.database}.few AS SELECT id, fullname FROM {behind.database}.users")
+    behind.server.script("DELIMITER $$\nCREATE FUNCTION tidy() RETURNS INT DETERMINISTIC BEGIN"
+                         " DROP TEMPORARY TABLE IF EXISTS few; RETURN 1; END$$\n", behind.database)
+    for migration in behind.migrations:
+        behind.ctl("expand", migration.name, "--apply")
+        behind.ctl("dual-write", migration.name, "--force")
+    hide, write = "CREATE TEMPORARY TABLE few (id INT, fullname VARCHAR(50))", "UPDATE few SET fullname = 'No One'"
+    with behind.connect(client_flag=CLIENT.MULTI_STATEMENTS).cursor() as cursor:
+        for again in range(2):
+            cursor.execute(hide)
+            cursor.execute(write)
+            with pytest.raises(pymysql.MySQLError, match="may have dropped the temporary table"):
+                cursor.execute(f"SELECT tidy(); {write}")
+            cursor.execute("SELECT tidy()")
+            with pytest.raises(pymysql.MySQLError, match="through a view"):
+                cursor.execute(write)
     behind.each("backfill")
     behind.assert_no_drift()
