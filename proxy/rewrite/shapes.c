@@ -21,7 +21,8 @@ enum { CHECKS = 1 };
 enum { CHECKS = 0 };
 #endif
 
-enum { SLOTS = 256, TRIALS = 2, MOST_CREDIT = 16, ARENA_LIMIT = 256 * 1024 };
+/* A shape may be in any of the WAYS slots of its set. */
+enum { SETS = 64, WAYS = 4, TRIALS = 2, MOST_CREDIT = 16, ARENA_LIMIT = 256 * 1024 };
 
 enum state {
     STATE_FREE,
@@ -33,7 +34,7 @@ enum state {
 
 struct slot {
     enum state state;
-    unsigned trials, credit; /* hits of late: a slot without is given to another shape */
+    unsigned trials, credit; /* times that it was met of late: a slot without is given to another shape */
     uint64_t hash, serial;
     struct arena *arena; /* TRIED, KNOWN: all that follows is in it */
     struct span shape;
@@ -46,7 +47,7 @@ struct slot {
 struct shapes {
     uint64_t hits;
     struct shape shape; /* of the text at hand */
-    struct slot slots[SLOTS];
+    struct slot slots[SETS][WAYS];
 };
 
 struct shapes *shapes_new(void)
@@ -62,8 +63,8 @@ static void slot_clear(struct slot *slot)
 
 void shapes_free(struct shapes *shapes)
 {
-    for (size_t i = 0; shapes && i < SLOTS; i++)
-        slot_clear(&shapes->slots[i]);
+    for (size_t i = 0; shapes && i < SETS * WAYS; i++)
+        slot_clear(&shapes->slots[i / WAYS][i % WAYS]);
     free(shapes);
 }
 
@@ -258,7 +259,8 @@ static bool learn(struct slot *slot, const struct shape *shape, const struct rew
 static void discard(struct slot *slot)
 {
     arena_free(slot->arena);
-    *slot = (struct slot){.state = STATE_UNFIT, .hash = slot->hash, .serial = slot->serial};
+    *slot = (struct slot){
+        .state = STATE_UNFIT, .credit = slot->credit, .hash = slot->hash, .serial = slot->serial};
 }
 
 /* One text more of the slot's shape, and what the rewriter made of it. */
@@ -291,17 +293,32 @@ static bool is_slot_of(const struct slot *slot, uint64_t serial, const struct sh
             (slot->shape.len == shape->len && memcmp(slot->shape.ptr, shape->bytes, shape->len) == 0));
 }
 
-/* Gives a slot to a shape, unless what is there is used. */
-static void take_slot(struct slot *slot, uint64_t serial, const struct shape *shape)
+static struct slot *slot_of(struct slot *set, uint64_t serial, const struct shape *shape)
 {
-    if (slot->credit > 0 && slot->serial == serial) {
-        slot->credit--;
+    for (size_t i = 0; i < WAYS; i++)
+        if (is_slot_of(&set[i], serial, shape))
+            return &set[i];
+    return NULL;
+}
+
+/* Gives the slot to the shape that is met least, unless that has credit yet. */
+static void take_slot(struct slot *set, uint64_t serial, const struct shape *shape)
+{
+    struct slot *least = set;
+    for (size_t i = 0; i < WAYS; i++) {
+        if (set[i].serial != serial)
+            slot_clear(&set[i]);
+        if (set[i].credit < least->credit)
+            least = &set[i];
+    }
+    if (least->credit > 0) {
+        least->credit--;
         return;
     }
-    slot_clear(slot);
-    slot->state = STATE_MET;
-    slot->hash = shape->hash;
-    slot->serial = serial;
+    slot_clear(least);
+    least->state = STATE_MET;
+    least->hash = shape->hash;
+    least->serial = serial;
 }
 
 void shapes_rewrite(struct shapes *shapes, uint64_t serial, struct arena *arena,
@@ -312,18 +329,18 @@ void shapes_rewrite(struct shapes *shapes, uint64_t serial, struct arena *arena,
         rewrite_text(arena, s, text, out);
         return;
     }
-    struct slot *slot = &shapes->slots[shape->hash % SLOTS];
-    bool met = is_slot_of(slot, serial, shape);
-    if (met && slot->state == STATE_KNOWN && use(slot, shape, text, s->into, out)) {
+    struct slot *set = shapes->slots[shape->hash % SETS], *slot = slot_of(set, serial, shape);
+    if (slot && slot->credit < MOST_CREDIT)
+        slot->credit++;
+    if (slot && slot->state == STATE_KNOWN && use(slot, shape, text, s->into, out)) {
         if (CHECKS)
             check(slot, shape, s, text);
-        slot->credit = MOST_CREDIT;
         shapes->hits++;
         return;
     }
     rewrite_text(arena, s, text, out);
-    if (met)
+    if (slot)
         go_on(slot, shape, s, text, out);
     else
-        take_slot(slot, serial, shape);
+        take_slot(set, serial, shape);
 }

@@ -228,6 +228,21 @@ static void test_kinds(void **state)
     assert_true(is_hit(&s, 1, SPAN(SELECT_NAME "8")));
 }
 
+/* An application's many shapes, in turn: nearly all are known in the end, whatever slots they share. */
+static void test_in_turn(void **state)
+{
+    (void)state;
+    enum { COUNT = 120 };
+    struct rewrite_session s = session_in(PHASE_CUTOVER);
+    unsigned hits = 0;
+    for (unsigned i = 0; i < 8 * COUNT; i++) {
+        char text[128];
+        int n = snprintf(text, sizeof text, "SELECT fullname AS a%u FROM users WHERE id = %u", i % COUNT, i);
+        hits += is_hit(&s, 1, (struct span){text, (size_t)n}) && i >= 7 * COUNT;
+    }
+    assert_in_range(hits, COUNT * 9 / 10, COUNT);
+}
+
 /* Far more shapes than there is room for: those that are used stay. */
 static void test_many(void **state)
 {
@@ -251,6 +266,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_not_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reading, setup, teardown),
         cmocka_unit_test_setup_teardown(test_kinds, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_in_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
