@@ -316,9 +316,7 @@ static void take_slot(struct slot *set, uint64_t serial, const struct shape *sha
         return;
     }
     slot_clear(least);
-    least->state = STATE_MET;
-    least->hash = shape->hash;
-    least->serial = serial;
+    *least = (struct slot){.state = STATE_MET, .credit = 1, .hash = shape->hash, .serial = serial};
 }
 
 void shapes_rewrite(struct shapes *shapes, uint64_t serial, struct arena *arena,
