@@ -15,6 +15,7 @@
  *     default.c      a column's default as an expression
  *     statement.c    everything that is not DML
  *     dynamic.c      SQL in strings: PREPARE, EXECUTE
+ *     letters.c      names that only the server takes for a migration's
  *     create_table.c CREATE TABLE … SELECT
  *
  * Refusing is sticky: the first reason stays, and what is done afterwards is thrown away; so functions go
@@ -426,6 +427,11 @@ void rewrite_within(struct plan *p, const struct rewrite_session *s, struct span
 
 /* Refuses for whichever migration runs. */
 void refuse_running(struct plan *p, const char *reason, const char *hint);
+
+/* ---- letters.c ---- */
+
+/* Refuses a statement with a name that only the server may take for a migration's column. */
+void check_letters(struct plan *p, struct span text);
 
 /* ---- dynamic.c ---- */
 

@@ -509,6 +509,7 @@ static bool run_statement(struct run *run, size_t *off)
         plan_statement(p, s);
         plan_old_shape(p, s, before);
         check_set_statement(p, s);
+        check_letters(p, span_in(p->text, s->range));
     } else {
         refuse_unparsed(p, (struct span){p->text.ptr + from, end - from}, status, &error);
         p->names_table = p->refused;

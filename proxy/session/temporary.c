@@ -1,7 +1,7 @@
 /* The temporary tables of a session. One hides the base table or view of its name, so a statement on it is no
  * matter of a migration's. They are known by the texts that make and drop them; what runs in the server (a
- * procedure, a function of any SELECT, a trigger) may drop one unseen. So where one hides a migrated table, or
- * a view that may show its rows, the server is asked (own.c) before each statement that may name it:
+ * procedure, a function of any SELECT, a trigger) may drop one unseen. So where one hides a migrated table,
+ * or a view that may show its rows, the server is asked (own.c) before each statement that may name it:
  *
  *     CREATE TEMPORARY TABLE users …; SELECT f(); UPDATE users …    SHOW CREATE TABLE tells which users that
  * is */

@@ -1,6 +1,7 @@
 """Clients whose character set has letters that end in the byte of a backslash: where a string ends is for the character
 set to say, at the login or by SET NAMES, and the server must read the text that it gets as the proxy read it."""
 
+import pymysql
 import pytest
 
 from harness import Twin, shop
@@ -50,3 +51,15 @@ def test_a_letter_that_ends_in_a_backslash(shop_behind, server, late):
                 twin.check_tables()
             server.query(f"DROP DATABASE `{direct}`")
             assert behind.drift()["users_name"] == 0, charset
+
+
+@pytest.mark.parametrize("name", ["F\u0130RST_NAME", "f\u0131rst_name", "fir\u017ft_name", "`f\u0130rst_name`"])
+def test_a_name_with_letters_that_only_the_server_folds(shop_behind, name):
+    """Whether the server takes it for the column is not known: the write is refused, and no row drifts."""
+    behind = shop_behind(users=5, orders=1)
+    behind.walk("verify")
+    with behind.connect() as connection, connection.cursor() as cursor:
+        for change in ("UPDATE users SET {} = 'Drifts'", "INSERT INTO users ({}) VALUES ('Drifts')"):
+            with pytest.raises(pymysql.OperationalError, match="first_name may be meant"):
+                cursor.execute(change.format(name))
+    behind.assert_no_drift()

@@ -1,0 +1,87 @@
+/* Letters beyond ASCII that a server takes for ASCII ones where it compares names: to MySQL `fİrst_name` and
+ * `first_name` are one column, to MariaDB from 11 on `fırst_name` and `first_name`. Programs make such names
+ * where they change letter case by the rules of Turkish. Which server takes which is not known here, so a
+ * statement that has such a name for a migration's column is refused; what follows AS is an alias and may be
+ * anything. */
+#include "proxy/rewrite/plan.h"
+#include "proxy/sql/lexer.h"
+
+/* In UTF-8, and in the character set that has them in one byte, latin5. */
+static const struct letter {
+    char ascii;
+    struct span bytes;
+} letters[] = {
+    {'i', {"\xc4\xb0", 2}},     {'i', {"\xc4\xb1", 2}}, {'s', {"\xc5\xbf", 2}},
+    {'k', {"\xe2\x84\xaa", 3}}, {'i', {"\xdd", 1}},     {'i', {"\xfd", 1}},
+};
+
+static const struct letter *letter_at(struct span s)
+{
+    for (size_t i = 0; i < sizeof letters / sizeof letters[0]; i++)
+        if (s.len >= letters[i].bytes.len && memcmp(s.ptr, letters[i].bytes.ptr, letters[i].bytes.len) == 0)
+            return &letters[i];
+    return NULL;
+}
+
+static bool has_letter(struct span s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.ptr[i] >= 0x80 && letter_at((struct span){s.ptr + i, s.len - i}))
+            return true;
+    return false;
+}
+
+/* How many bytes of `s` may stand for the letter. 0: it is another. */
+static size_t stands_for(struct span s, char letter)
+{
+    char lower = (char)ascii_lower((unsigned char)letter);
+    if (s.len > 0 && (char)ascii_lower((unsigned char)*s.ptr) == lower)
+        return 1;
+    const struct letter *l = letter_at(s);
+    return l && l->ascii == lower ? l->bytes.len : 0;
+}
+
+static bool may_be(struct span word, struct span name)
+{
+    size_t len = 1;
+    for (size_t i = 0; i < name.len && len > 0; i++) {
+        len = stands_for(word, name.ptr[i]);
+        word = (struct span){word.ptr + len, word.len - len};
+    }
+    return len > 0 && word.len == 0;
+}
+
+static void refuse_letters(struct plan *p, struct span word)
+{
+    for (size_t i = 0; i < p->rules->count; i++) {
+        const struct rule *r = &p->rules->rules[i];
+        for (size_t k = 0; k < r->old_count + r->new_count; k++) {
+            const struct rule_column *c =
+                k < r->old_count ? &r->old_columns[k] : &r->new_columns[k - r->old_count];
+            if (rule_writes_both(r) && may_be(word, c->name)) {
+                p->names_table = true;
+                refuse_about(p, r, "%.*s may be meant by a name with letters that are not ASCII", c->name,
+                             "write the name in ASCII");
+            }
+        }
+    }
+}
+
+void check_letters(struct plan *p, struct span text)
+{
+    struct lexer lx;
+    struct token t;
+    bool alias = false;
+    if (!has_letter(text) || !rewrite_names(p->session, text))
+        return;
+    lex_init(&lx, &p->session->dialect, text);
+    for (lex_read_significant(&lx, &t); t.type != TOK_END; lex_read_significant(&lx, &t)) {
+        struct span word = {text.ptr + t.off, t.len};
+        bool as = t.type == TOK_WORD && span_ieq(word, SPAN("as"));
+        if (t.type == TOK_QUOTED && word.len > 2)
+            word = (struct span){word.ptr + 1, word.len - 2};
+        if (!alias && (t.type == TOK_WORD || t.type == TOK_QUOTED) && has_letter(word))
+            refuse_letters(p, word);
+        alias = as;
+    }
+}
