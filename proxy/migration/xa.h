@@ -9,7 +9,8 @@
  * privilege XA_RECOVER_ADMIN for it), or the list does not fit into memory. */
 bool xa_list(struct db *d, struct buf *out);
 
-/* How many of `names`, as xa_list() gave them, are there still; all, where the server does not tell. */
+/* How many of `names`, as xa_list() gave them, are there still. All, where the server does not tell, the
+ * connection lost or not: so nobody who waits for them goes on too early. Such a wait ends with its time. */
 size_t xa_left(struct db *d, const struct buf *names);
 
 #endif
