@@ -125,6 +125,14 @@ static bool retyped(const struct statement *st, const unsigned char *types)
     return st->executed && execute_retyped(&m, types);
 }
 
+/* To MariaDB an execution of the statement prepared last that does not tell its types is malformed, whatever
+ * was told before. */
+static bool must_tell(const struct session *s, const struct statement *st, const char *payload,
+                      const struct execution *e)
+{
+    return s->mariadb && e->again && st->params > 0 && get_u32(payload + 1) == STATEMENT_LAST;
+}
+
 /* Sends the packet put together anew. */
 static size_t send_built(struct session *s, struct statement *st, char *bytes, size_t len,
                          const struct execution *e)
@@ -139,8 +147,9 @@ static size_t send_built(struct session *s, struct statement *st, char *bytes, s
     struct buf out = BUF_INIT;
     struct execute_map m = map_of(st);
     const unsigned char *types = e->types(g.payload, st->params, &s->shared->built);
-    enum execute_outcome outcome =
-        st->pin && retyped(st, types) ? EXECUTE_INEXACT : e->build(g.payload, &m, &out);
+    enum execute_outcome outcome = EXECUTE_MALFORMED;
+    if (types || !must_tell(s, st, g.payload.ptr, e))
+        outcome = st->pin && retyped(st, types) ? EXECUTE_INEXACT : e->build(g.payload, &m, &out);
     if (outcome == EXECUTE_BUILT) {
         if (types)
             statement_bind(st, types);
@@ -251,7 +260,8 @@ static size_t execution_begin(struct session *s, char *bytes, size_t len, const 
     if (e->again)
         keep_again(s, bytes, len);
     const unsigned char *types = e->types(payload, st->params, &s->shared->built);
-    if (st->map || (st->params > 0 && !types && !st->types_sent && st->types_known))
+    if (st->map || (!types && must_tell(s, st, payload.ptr, e)) ||
+        (st->params > 0 && !types && !st->types_sent && st->types_known))
         return send_built(s, st, bytes, len, e);
     if (types && !statement_bind(st, types)) {
         session_fail(s, "out of memory");

@@ -258,6 +258,30 @@ def test_what_was_prepared_last_is_not_what_was_refused(clients):
     assert direct.query(f"SELECT COUNT(*) FROM {behind.database}.orders WHERE user_id = 99") == [("0",)]
 
 
+@pytest.mark.only("mariadb", reason="MySQL has no id for the statement prepared last")
+def test_what_is_malformed_of_the_statement_prepared_last(clients):
+    """Told by its own id it is another error, or none: the types may have been told before."""
+    behind = clients[0]
+    behind.walk("dual-write")
+    last, head = b"\xff\xff\xff\xff", b"\0\1\0\0\0"
+    types, values = b"\xfd\0\xfd\0", b"\1a\x010"
+    bodies = [b"\0\1\0", head, head + b"\0", head + b"\0\0" + values, head + b"\0\1", head + b"\0\1\xfd\0", head + b"\3\0",
+              head + b"\0\1\x63\0\x63\0" + values, head + b"\0\1" + types + values, head + b"\0\0" + values]
+    for text in (b"UPDATE users SET email = ? WHERE id = ?", b"UPDATE users SET fullname = ? WHERE id = ?"):
+        answers = []
+        for port in (behind.server.port, behind.proxy.port):
+            with Wire(port) as wire:
+                wire.login(database=behind.database)
+                wire.send(b"\x16" + text)
+                ident = [wire.receive() for _ in range(4)][0][1:5]  # the answer, two parameters, EOF
+                for number in (ident, last):
+                    for body in bodies:
+                        wire.send(b"\x17" + number + body)
+                        answers.append(wire.receive()[:3])
+        half = len(answers) // 2
+        assert answers[:half] == answers[half:], text
+
+
 def test_as_many_statements_as_the_server_takes(clients):
     """Preparing a statement anew needs no more room than it has."""
     behind, _, proxied = clients
