@@ -567,12 +567,13 @@ class Pair:
     """Two servers with the same shop, and a proxy with its migrations before them; the sidecar of the second is a copy
     of the first's, as replication would have made it."""
 
-    def __init__(self, proxy):
-        self.first, self.second = Server(), Server()
+    def __init__(self, proxy, tls=None):
+        self.first, self.second = Server(tls=tls), Server(tls=tls)
         for each in (self.first, self.second):
             shop.create(each, "shop", 20, 20)
         self.names = [f"127.0.0.1:{each.port}" for each in (self.first, self.second)]
-        self.proxy = proxy(shop.migrations("shop"), backend=", ".join(self.names), settings={"connect_timeout": 1000})
+        self.proxy = proxy(shop.migrations("shop"), backend=", ".join(self.names), settings={"connect_timeout": 1000},
+                           extra="[backend_tls]\nmode = required\n" if tls else "")
         self.proxy.server = self.second  # it outlives the other, and has the sidecar dropped
 
     def replicate(self):
@@ -597,8 +598,8 @@ class Pair:
 def pair(proxy):
     made = []
 
-    def make():
-        made.append(Pair(proxy))
+    def make(**options):
+        made.append(Pair(proxy, **options))
         return made[-1]
 
     yield make
@@ -638,11 +639,11 @@ def test_failover_takes_the_phases_of_the_backend_that_is_left(pair):
     assert not backends(both.proxy)[both.names[0]]["current"]
 
 
-@pytest.mark.parametrize("busy", [False, True])
-def test_a_backend_that_hangs_is_left(pair, busy):
+@pytest.mark.parametrize(("busy", "secure"), [(False, False), (True, False), (True, True)])
+def test_a_backend_that_hangs_is_left(pair, authority, busy, secure):
     """It takes connections, and says nothing. What crossfade asks it is not waited for as it would be at a server that
     works on it, a statement of a backfill neither."""
-    both = pair()
+    both = pair(tls=(authority.ca, *authority.issue("server")) if secure else None)
     both.proxy.walk("users_name", "dual-write")
     both.replicate()
     with both.first.connect(database="shop", autocommit=False) as holder, holder.cursor() as cursor:
