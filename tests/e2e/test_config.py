@@ -1,5 +1,6 @@
 """Bad input: every mistake is a clear message with its place, none a crash."""
 
+import socket
 import subprocess
 
 import pymysql
@@ -168,6 +169,36 @@ def test_a_second_crossfade_on_the_same_port(server, proxy):
         second.remove()
     with first.connect() as connection:
         connection.ping()
+
+
+def connected(port):
+    """A connection; None: nobody listens."""
+    try:
+        return socket.create_connection(("127.0.0.1", port), timeout=30)
+    except ConnectionRefusedError:
+        return None
+
+
+def test_a_process_that_cannot_listen_lets_nobody_in(server, tmp_path):
+    """Whoever came to the first socket while the second could not be had hears nothing, as from one that never listened.
+    That it waits there is certain: it asks whether anybody answers on the second, whose queue is full."""
+    taken = str(tmp_path / "taken.sock")
+    with socket.socket(socket.AF_UNIX) as holder, socket.socket(socket.AF_UNIX) as first:
+        holder.bind(taken)
+        holder.listen(0)
+        first.connect(taken)
+        one = Proxy(server, start=False)
+        one.keys["proxy"]["listen"] = f"127.0.0.1:{one.port}, unix:{taken}"
+        try:
+            one.start(ready=False)
+            with wait_until(lambda: connected(one.port), what="the first socket") as client:
+                holder.accept()[0].close()
+                assert one.wait() == 1
+                assert "Address already in use" in one.log()
+                with pytest.raises(ConnectionResetError):
+                    assert client.recv(1) == b"a reset"
+        finally:
+            one.remove()
 
 
 def test_a_socket_left_by_a_crash_is_taken_over(proxy):
