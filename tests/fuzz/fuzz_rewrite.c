@@ -6,11 +6,13 @@
  *   - it is rewritten to the end: rewriting the result changes nothing more (but where a row is made and
  *     columns of both sides may be left to their defaults)
  *   - a text that names a migrated table and does not parse is refused while a migration runs, and only then
- *     does the reason speak of syntax */
+ *     does the reason speak of syntax
+ *   - a text of a known shape becomes what the rewriter makes of it, whatever its values are */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "proxy/rewrite/shapes.h"
 #include "proxy/sql/lexer.h"
 #include "tests/fixtures/shop.h"
 
@@ -19,12 +21,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define CHECK(condition) ((condition) ? (void)0 : fail(#condition, text, &r))
 
 static struct arena *arena, *second;
+static struct shapes *shapes;
 
 static void set_up(void)
 {
     arena = arena_new((size_t)64 << 20);
     second = arena_new((size_t)64 << 20);
-    if (!arena || !second)
+    shapes = shapes_new();
+    if (!arena || !second || !shapes)
         abort();
 }
 
@@ -104,6 +108,112 @@ static void check_rewritten(const struct rewrite_session *s, struct span text, s
     }
 }
 
+/* ---- shapes ---- */
+
+enum { LEARNED = 4 }; /* texts of a shape that are rewritten before it is used */
+
+/* More than what a column, a name or a number has room for. */
+#define TEN_WORDS   "cut where one is cut that has no end here "
+#define LONG_STRING "'" TEN_WORDS TEN_WORDS TEN_WORDS TEN_WORDS "'"
+
+static const char *const numbers[] = {"0", "7", "1", "20200230", "917000431", "2024", "123456789012345678"};
+static const char *const strings[] = {
+    "'Ann'",       "''",           "'0'",          "'NULL'",
+    "'917000431'", "'2024-02-29'", "'2020-02-30'", "'2024-02-29 23:59:59'",
+    "'19.99'",     "'-1e400'",     "' 7 '",        "'100%_'",
+    "'a -- b'",    "'/* a'",       "'*/ # ; :='",  "'users'",
+    "'fullname'",  LONG_STRING,
+};
+enum { NUMBERS = sizeof numbers / sizeof numbers[0], STRINGS = sizeof strings / sizeof strings[0] };
+
+/* The text with other values; `spread`: each another one, else they are all alike. */
+static void add_variant(struct buf *out, const struct sql_dialect *d, struct span text, unsigned value,
+                        bool spread)
+{
+    struct lexer lx;
+    lex_init(&lx, d, text);
+    for (struct token t = lex_next(&lx); t.type != TOK_END; t = lex_next(&lx)) {
+        bool number = t.type == TOK_INT, string = t.type == TOK_STRING && text.ptr[t.off] == '\'';
+        if (number)
+            buf_add_str(out, numbers[value % NUMBERS]);
+        else if (string)
+            buf_add_str(out, strings[value % STRINGS]);
+        else
+            buf_add(out, text.ptr + t.off, t.len);
+        value += spread && (number || string);
+    }
+}
+
+static void check_parts(struct span text, struct rewrite_result r, const struct rewrite_result *right)
+{
+    CHECK(r.part_count == right->part_count);
+    for (size_t i = 0; i < r.part_count; i++) {
+        const struct rewrite_part *a = &r.parts[i], *b = &right->parts[i];
+        CHECK(a->verdict == b->verdict && a->rule == b->rule && a->touch_count == b->touch_count);
+        for (size_t k = 0; k < a->touch_count; k++)
+            CHECK(a->touches[k].rule == b->touches[k].rule && a->touches[k].write == b->touches[k].write &&
+                  span_eq(a->touches[k].column, b->touches[k].column));
+    }
+}
+
+static void check_shown(struct span text, struct rewrite_result r, const struct rewrite_result *right)
+{
+    CHECK(r.shown_count == right->shown_count);
+    for (size_t i = 0; i < r.shown_count; i++) {
+        const struct definition *a = &r.shown[i].is, *b = &right->shown[i].is;
+        CHECK(r.shown[i].result == right->shown[i].result && r.shown[i].position == right->shown[i].position);
+        CHECK(span_eq(a->label, b->label) && span_eq(a->alias, b->alias) && span_eq(a->db, b->db));
+        CHECK(span_eq(a->table, b->table) && span_eq(a->org_table, b->org_table));
+        CHECK(span_eq(a->org_name, b->org_name) && a->origin_only == b->origin_only);
+        CHECK(a->keys == b->keys && a->way == b->way && a->facts.known == b->facts.known);
+        CHECK(a->facts.length == b->facts.length && a->facts.type == b->facts.type);
+    }
+}
+
+static void check_shape_of(struct rewrite_session s, uint64_t serial, struct span text)
+{
+    struct buf made = BUF_INIT;
+    struct rewrite_result r, right;
+    arena_reset(arena);
+    arena_reset(second);
+    rewrite_text(second, &s, text, &right);
+    s.into = &made;
+    shapes_rewrite(shapes, serial, arena, &s, text, &r);
+    if (!arena_failed(arena) && !arena_failed(second)) {
+        CHECK(r.verdict == right.verdict && r.facts == right.facts && r.touches == right.touches);
+        CHECK(r.within == right.within && r.modes_set == right.modes_set && r.rule == right.rule);
+        CHECK(r.verdict != REWRITE_REWRITTEN || span_eq(r.text, right.text));
+        CHECK(r.named_count == right.named_count && r.temporary_count == right.temporary_count);
+        check_parts(text, r, &right);
+        check_shown(text, r, &right);
+    }
+    buf_free(&made);
+}
+
+/* The shape is learned from texts of one value, so that nothing warns of the others. */
+static void check_shapes(struct rewrite_session s, enum phase phase, struct span text)
+{
+    static uint64_t inputs;
+    uint64_t serial = inputs++ / 64 * PHASE_DONE + phase, before = 0;
+    struct buf variant = BUF_INIT;
+    if (text.len > 4096 || !rewrite_wanted(&s, text))
+        return;
+    s.want_parts = false;
+    s.asks = true;
+    for (unsigned i = 0; i <= LEARNED; i++) {
+        before = shapes_hits(shapes);
+        buf_reset(&variant);
+        add_variant(&variant, &s.dialect, text, (unsigned)text.len, false);
+        check_shape_of(s, serial, buf_span(&variant));
+    }
+    for (unsigned value = 0; shapes_hits(shapes) > before && value < STRINGS; value++) {
+        buf_reset(&variant);
+        add_variant(&variant, &s.dialect, text, value, value % 2);
+        check_shape_of(s, serial, buf_span(&variant));
+    }
+    buf_free(&variant);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (!arena)
@@ -135,5 +245,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (broken) /* then the name is in another statement than the broken one */
             CHECK(r.part_count > 1);
     }
+    check_shapes(s, phase, text);
     return 0;
 }
