@@ -1,7 +1,6 @@
-/* Worker threads, their messages and their pins; see worker.h and context.h.
+/* Worker threads and their messages; see worker.h and context.h.
  *
- * A message is a closure on a locked list; an eventfd wakes the worker's loop. Generations are a list,
- * newest first; one that is not the newest goes when its last pin goes. */
+ * A message is a closure on a locked list; an eventfd wakes the worker's loop. */
 #include "proxy/net/context.h"
 
 #include <errno.h>
@@ -18,6 +17,7 @@
 #include "protocol/packet.h"
 #include "proxy/net/barrier.h"
 #include "proxy/net/gate.h"
+#include "proxy/net/generations.h"
 
 struct message {
     struct message *next;
@@ -37,13 +37,6 @@ struct message {
     };
 };
 
-struct generation {
-    struct generation *older;
-    struct snapshot *snapshot; /* a reference */
-    uint64_t serial;
-    unsigned pins;
-};
-
 struct worker {
     struct workers *all;
     unsigned index;
@@ -54,12 +47,12 @@ struct worker {
     bool started;
     void *data;
     bool draining, stopped;
-    uint64_t ids, serials;
-    struct tls_contexts *tls;  /* a reference */
-    struct generation *newest; /* and the older ones that are still pinned, behind it */
-    uint64_t adopted;          /* number of the publication that `newest` came with */
-    struct message *taken;     /* off the list, and to be run next */
-    atomic_uint load;          /* clients that it was given and that are not over */
+    uint64_t ids;
+    struct tls_contexts *tls; /* a reference */
+    struct generations generations;
+    uint64_t adopted;      /* number of the publication that the newest of them came with */
+    struct message *taken; /* off the list, and to be run next */
+    atomic_uint load;      /* clients that it was given and that are not over */
 
     pthread_mutex_t lock; /* over the messages */
     struct message *first, **last;
@@ -163,52 +156,15 @@ bool workers_round(struct workers *ws, void (*run)(struct worker *w, void *arg),
     return all;
 }
 
-/* ---- generations and pins ---- */
-
-static uint64_t oldest_generation(const struct worker *w)
-{
-    uint64_t oldest = UINT64_MAX;
-    for (const struct generation *g = w->newest; g; g = g->older)
-        if (g->snapshot->generation < oldest)
-            oldest = g->snapshot->generation;
-    return oldest;
-}
-
-/* Drops the generations behind the newest that nobody holds. */
-static bool sweep(struct worker *w)
-{
-    bool swept = false;
-    struct generation **at = &w->newest->older;
-    while (*at) {
-        struct generation *g = *at;
-        if (g->pins > 0) {
-            at = &g->older;
-            continue;
-        }
-        *at = g->older;
-        snapshot_unref(g->snapshot);
-        free(g);
-        swept = true;
-    }
-    return swept;
-}
+/* ---- generations ---- */
 
 static void adopt(struct worker *w, struct message *m)
 {
-    struct generation *g = calloc(1, sizeof *g);
-    if (!g) { /* without it sessions would go on by old rules: nothing is safe any more */
-        log_error("out of memory while a generation is adopted");
-        abort();
-    }
-    *g = (struct generation){w->newest, m->published.snapshot, ++w->serials, 0};
+    generations_adopt(&w->generations, m->published.snapshot);
     m->published.snapshot = NULL;
-    w->newest = g;
     w->adopted = m->published.number;
-    sweep(w);
-    unsigned older = 0;
-    for (const struct generation *o = g->older; o; o = o->older)
-        older += o->pins;
-    barrier_adopted(w->all->barrier, w->index, m->published.number, older, oldest_generation(w));
+    barrier_adopted(w->all->barrier, w->index, m->published.number, generations_older_pins(&w->generations),
+                    generations_oldest(&w->generations));
 }
 
 static void run_published(struct worker *w, struct message *m)
@@ -240,44 +196,28 @@ void worker_catch_up(struct worker *w)
 
 struct generation *worker_pin(struct worker *w)
 {
-    w->newest->pins++;
-    return w->newest;
-}
-
-void generation_pin_again(struct generation *g)
-{
-    g->pins++;
+    return generations_pin(&w->generations);
 }
 
 void worker_unpin(struct worker *w, struct generation *g)
 {
-    if (--g->pins == 0 && g != w->newest && sweep(w))
-        barrier_retired(w->all->barrier, w->index, oldest_generation(w));
+    if (generations_unpin(&w->generations, g))
+        barrier_retired(w->all->barrier, w->index, generations_oldest(&w->generations));
 }
 
 const struct snapshot *worker_newest(const struct worker *w)
 {
-    return w->newest->snapshot;
-}
-
-const struct snapshot *generation_snapshot(const struct generation *g)
-{
-    return g->snapshot;
-}
-
-uint64_t generation_serial(const struct generation *g)
-{
-    return g->serial;
+    return generation_snapshot(w->generations.newest);
 }
 
 uint64_t worker_newest_serial(const struct worker *w)
 {
-    return w->newest->serial;
+    return generation_serial(w->generations.newest);
 }
 
 bool generation_is_newest(const struct worker *w, const struct generation *g)
 {
-    return g == w->newest;
+    return g == w->generations.newest;
 }
 
 /* ---- what sessions ask ---- */
@@ -604,10 +544,9 @@ static bool worker_start(struct worker *w, struct snapshot *first)
 {
     w->woken = (struct watch){eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), 0, on_wake, w};
     w->loop = loop_new();
-    w->newest = calloc(1, sizeof *w->newest);
-    if (w->woken.fd < 0 || !w->loop || !w->newest || !loop_watch(w->loop, &w->woken, LOOP_READ))
+    if (w->woken.fd < 0 || !w->loop || !loop_watch(w->loop, &w->woken, LOOP_READ) ||
+        !generations_begin(&w->generations, first))
         return false;
-    w->newest->snapshot = snapshot_ref(first);
     w->gate = gate_new(w);
     w->data = w->all->ops->open(w);
     if (!w->gate || !w->data)
@@ -637,13 +576,7 @@ static void worker_free(struct worker *w)
     loop_free(w->loop);
     if (w->woken.fd >= 0)
         close(w->woken.fd);
-    while (w->newest) {
-        struct generation *g = w->newest;
-        w->newest = g->older;
-        if (g->snapshot)
-            snapshot_unref(g->snapshot);
-        free(g);
-    }
+    generations_end(&w->generations);
     tls_contexts_unref(w->tls);
     pthread_mutex_destroy(&w->lock);
 }
