@@ -89,6 +89,7 @@ static enum seen text_of(struct plan *p, const struct expr *e, struct span *text
 {
     const struct rewrite_session *s = p->session;
     struct span source = span_in(p->text, e->range);
+    p->values_matter = true;
     *asked = false;
     *text = (struct span){NULL, 0};
     if (!s->dialect.mariadb && !is_taken_by_mysql(&s->dialect, e, source))

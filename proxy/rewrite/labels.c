@@ -149,6 +149,12 @@ static void of_one_group(struct scope *s, bool yes)
         source->one_group = yes;
 }
 
+static bool is_string(const struct plan *p, const struct name *alias)
+{
+    return name_given(alias) &&
+           (p->text.ptr[alias->range.off] == '\'' || p->text.ptr[alias->range.off] == '"');
+}
+
 void walk_items(struct plan *p, struct scope *s, const struct select_item *items, struct range options)
 {
     (void)options;
@@ -156,6 +162,7 @@ void walk_items(struct plan *p, struct scope *s, const struct select_item *items
     bool one_group = has_one_group(s->select);
     for (const struct select_item *item = items; item; previous = item, item = item->next) {
         uint32_t before = p->flips;
+        p->values_matter = p->values_matter || is_string(p, &item->alias);
         if (item->expr->kind == EXPR_STAR) {
             of_one_group(s, one_group);
             expand_star(p, s, item->expr);

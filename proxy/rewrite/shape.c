@@ -9,7 +9,8 @@ enum { LONGEST_NUMBER = 18 };
 
 static void add(struct shape *shape, const void *bytes, size_t n)
 {
-    memcpy(shape->bytes + shape->len, bytes, n);
+    if (n > 0)
+        memcpy(shape->bytes + shape->len, bytes, n);
     shape->len += (uint32_t)n;
 }
 

@@ -22,7 +22,7 @@ enum { CHECKS = 0 };
 #endif
 
 /* A shape may be in any of the WAYS slots of its set. */
-enum { SETS = 64, WAYS = 4, TRIALS = 2, MOST_CREDIT = 16, ARENA_LIMIT = 256 * 1024 };
+enum { SETS = 64, WAYS = 4, TRIALS = 2, MOST_CREDIT = 16, ARENA_LIMIT = 64 * 1024 };
 
 enum state {
     STATE_FREE,

@@ -99,6 +99,7 @@ static const char *const kept[] = {
     "SELECT COUNT(fullname) FROM users WHERE email > $",
     "SELECT fullname\n\tFROM `users`\r\nWHERE id = #  ",
     "SELECT fullname FROM users",
+    "SELECT `u`.`fullname` AS `name` FROM `users` AS `u` WHERE `u`.`id` = #",
     "INSERT INTO users (id, fullname) VALUES (#, $)",
     "INSERT INTO users (id, fullname) VALUES (#, $), (-#, $), (#, NULL)",
     "INSERT INTO users (id, fullname, email) VALUES (#, $, DEFAULT)",
