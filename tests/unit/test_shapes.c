@@ -186,6 +186,31 @@ static void test_not_kept(void **state)
         }
 }
 
+/* What the rewriter says by itself, whatever stands in its place. */
+static void test_values_that_matter(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool matter;
+    } cases[] = {
+        {"SELECT fullname FROM users WHERE id = 1", false},
+        {"UPDATE users SET fullname = 'Ann' WHERE id = 1", false},
+        {"SELECT id FROM orders WHERE amount = 5", true},
+        {"SELECT DISTINCT COUNT(*), fullname 'Ann' FROM users ORDER BY fullname", true},
+        {"EXECUTE IMMEDIATE 'SELECT fullname FROM users'", true},
+        {"UPDATE users u JOIN orders o ON o.id = u.id SET u.fullname = 'Ann'", true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct rewrite_session s = session_in(PHASE_CUTOVER);
+        struct rewrite_result r;
+        arena_reset(arena);
+        rewrite_text(arena, &s, span_of(cases[i].text), &r);
+        if (r.values_matter != cases[i].matter)
+            fail_msg("values matter: %d: %s", r.values_matter, cases[i].text);
+    }
+}
+
 #define SELECT_NAME "SELECT fullname FROM users WHERE id = "
 
 /* What a text was read under is a part of its shape. */
@@ -270,6 +295,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(test_not_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_values_that_matter, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reading, setup, teardown),
         cmocka_unit_test_setup_teardown(test_kinds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_in_turn, setup, teardown),
