@@ -63,3 +63,18 @@ def test_a_name_with_letters_that_only_the_server_folds(shop_behind, name):
             with pytest.raises(pymysql.OperationalError, match="first_name may be meant"):
                 cursor.execute(change.format(name))
     behind.assert_no_drift()
+
+
+def test_such_names_in_other_character_sets(shop_behind):
+    behind = shop_behind(users=5, orders=1)
+    behind.walk("verify")
+    sets = [("latin5", b"\xdd"), ("latin5", b"\xfd"), ("cp850", b"\xd5"), ("macroman", b"\xf5"),
+            ("ujis", b"\x8f\xaa\xc4"), ("eucjpms", b"\x8f\xa9\xc5"), ("euckr", b"\xa9\xa5")]
+    if behind.server.family == "mysql":
+        sets += [("gb18030", "\u0130".encode("gb18030")), ("gb18030", "\u0131".encode("gb18030"))]
+    for charset, letter in sets:
+        with behind.connect() as connection, connection.cursor() as cursor:
+            cursor.execute(f"SET NAMES {charset}")
+            with pytest.raises(pymysql.OperationalError, match="first_name may be meant"):
+                cursor.execute(b"UPDATE users SET f" + letter + b"rst_name = 'Drifts'")
+    behind.assert_no_drift()
