@@ -95,15 +95,14 @@ def recorded_requests(server, database):
     def query(sql):
         return frame(b"\x03" + sql.encode())
 
-    def execute(*value, types=b""):
-        return frame(struct.pack("<BIBI", 0x17, write, 0, 1) + b"".join([b"\0", bool(types).to_bytes(1, "little"), types,
-                                                                            *map(lenenc, value)]))
+    def execute(*value):  # of the statement prepared last MariaDB wants to be told the types each time
+        return frame(struct.pack("<BIBI", 0x17, write, 0, 1) + b"".join([b"\0\1", bytes([TEXT, 0]), *map(lenenc, value)]))
 
     return [
         frame(login, 1), frame(b"\x02" + database.encode()), query("SELECT 1; SELECT 'two', NULL; DO 0"),
         query("SELECT fullname FROM users WHERE id < 3 ORDER BY id"), query("SELECT nothing"),
         query("UPDATE users SET fullname = 'Byte Cut' WHERE id = 1"),
-        frame(b"\x16UPDATE users SET fullname = ? WHERE id = 2"), execute(b"Cut First", types=bytes([TEXT, 0])),
+        frame(b"\x16UPDATE users SET fullname = ? WHERE id = 2"), execute(b"Cut First"),
         execute(b"Cut Again"), frame(struct.pack("<BIH", 0x18, write, 0) + b"Long data") + execute(),
         frame(b"\x16SELECT id, fullname FROM users WHERE id < 4 ORDER BY id"),
         frame(struct.pack("<BIBI", 0x17, read, 1, 1)), frame(struct.pack("<BII", 0x1C, read, 2)),

@@ -223,7 +223,6 @@ static void test_names(void **state)
 /* By the time that a statement of the text runs, the temporary table may be gone. */
 static void test_temporary_behind_routines(void **state)
 {
-    (void)state;
     static const struct span temporary[] = {{"shop.t", 6}};
     static const char reason[] =
         "!an earlier statement of the text may have dropped the temporary table that hides it";
@@ -255,6 +254,7 @@ static void test_temporary_behind_routines(void **state)
     f->session.temporary_count = 1;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         expect(cases[i].text, cases[i].expected);
+    teardown(state);
     build(PHASE_EXPAND, false);
     f->session.temporary_tables = temporary;
     f->session.temporary_count = 1;
