@@ -51,9 +51,21 @@ static const struct letter *letter_at(struct span s)
     return NULL;
 }
 
+/* How many bytes from `i` on are certain to be ASCII: a text of megabytes has little else. */
+static size_t ascii_run(struct span s, size_t i)
+{
+    size_t from = i;
+    for (uint64_t word; s.len - i >= sizeof word; i += sizeof word) {
+        memcpy(&word, s.ptr + i, sizeof word);
+        if (word & 0x8080808080808080)
+            break;
+    }
+    return i - from;
+}
+
 static bool has_letter(struct span s)
 {
-    for (size_t i = 0; i < s.len; i++)
+    for (size_t i = ascii_run(s, 0); i < s.len; i += 1 + ascii_run(s, i + 1))
         if (begins[(unsigned char)s.ptr[i]] && letter_at((struct span){s.ptr + i, s.len - i}))
             return true;
     return false;
