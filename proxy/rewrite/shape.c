@@ -1,6 +1,9 @@
 /* Texts as shapes, and which statements may be kept by theirs; see shape.h. */
 #include "proxy/rewrite/shape.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "proxy/sql/lexer.h"
 
 enum { LONGEST_NUMBER = 18 };
@@ -89,21 +92,6 @@ static enum part part_of(const char *p, const struct token *t)
     }
 }
 
-/* FNV-1a, by words. */
-static uint64_t hash_of(const char *p, size_t n)
-{
-    uint64_t hash = 0xcbf29ce484222325, word;
-    for (; n >= sizeof word; p += sizeof word, n -= sizeof word) {
-        memcpy(&word, p, sizeof word);
-        hash = (hash ^ word) * 0x100000001b3;
-        hash ^= hash >> 29;
-    }
-    word = 0;
-    memcpy(&word, p, n);
-    hash = (hash ^ word ^ n) * 0x100000001b3;
-    return hash ^ hash >> 32;
-}
-
 bool shape_of(struct shape *shape, const struct rewrite_session *s, struct span text)
 {
     struct lexer lx;
@@ -133,7 +121,7 @@ bool shape_of(struct shape *shape, const struct rewrite_session *s, struct span 
         added = behind;
     }
     add(shape, text.ptr + added, text.len - added);
-    shape->hash = hash_of(shape->bytes, shape->len);
+    shape->hash = XXH3_64bits(shape->bytes, shape->len);
     return true;
 }
 

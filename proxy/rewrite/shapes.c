@@ -8,18 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "protocol/sanitizer.h"
 #include "proxy/rewrite/shape.h"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
-enum { CHECKS = 1 };
-#else
-enum { CHECKS = 0 };
-#endif
 
 /* A shape may be in any of the WAYS slots of its set. */
 enum { SETS = 64, WAYS = 4, TRIALS = 2, MOST_CREDIT = 16, ARENA_LIMIT = 64 * 1024 };
@@ -108,6 +98,15 @@ static bool use(const struct slot *slot, const struct shape *shape, struct span 
 
 /* ---- whether it agrees ---- */
 
+/* Nothing but one statement, passed on or rewritten, that does nothing that a session has to follow. */
+static bool may_be_kept(const struct rewrite_result *r)
+{
+    return (r->verdict == REWRITE_UNCHANGED || r->verdict == REWRITE_REWRITTEN) && !r->values_matter &&
+           !(r->facts & ~(uint32_t)(FACT_READS | FACT_WRITES)) && !r->within && !r->modes_set && !r->over &&
+           !r->ask.ptr && r->param_count == 0 && r->out_param_count == 0 && !r->param_map &&
+           r->temporary_count == 0 && r->named_count == 0 && r->part_count == 1;
+}
+
 static bool same_touches(const struct rewrite_part *a, const struct rewrite_part *b)
 {
     if (a->touch_count != b->touch_count || a->verdict != b->verdict)
@@ -119,20 +118,26 @@ static bool same_touches(const struct rewrite_part *a, const struct rewrite_part
     return true;
 }
 
+static bool same_facts(const struct column_facts *a, const struct column_facts *b)
+{
+    return a->known == b->known && a->text == b->text && a->length == b->length && a->flags == b->flags &&
+           a->type == b->type && a->decimals == b->decimals && span_eq(a->extended, b->extended);
+}
+
 static bool same_shown(const struct rewrite_shown *a, const struct rewrite_shown *b)
 {
     const struct definition *x = &a->is, *y = &b->is;
     return a->result == b->result && a->position == b->position && span_eq(x->label, y->label) &&
            span_eq(x->db, y->db) && span_eq(x->table, y->table) && span_eq(x->org_table, y->org_table) &&
            span_eq(x->org_name, y->org_name) && span_eq(x->alias, y->alias) &&
-           x->origin_only == y->origin_only && x->keys == y->keys && x->way == y->way;
+           x->origin_only == y->origin_only && x->keys == y->keys && x->way == y->way &&
+           same_facts(&x->facts, &y->facts);
 }
 
 static bool same(const struct rewrite_result *a, const struct rewrite_result *b)
 {
-    bool equal = a->verdict == b->verdict && a->facts == b->facts && a->touches == b->touches &&
-                 a->part_count == b->part_count && a->shown_count == b->shown_count &&
-                 a->values_matter == b->values_matter &&
+    bool equal = may_be_kept(a) && may_be_kept(b) && a->verdict == b->verdict && a->facts == b->facts &&
+                 a->touches == b->touches && a->shown_count == b->shown_count &&
                  (a->verdict != REWRITE_REWRITTEN || span_eq(a->text, b->text));
     for (size_t i = 0; equal && i < a->part_count; i++)
         equal = same_touches(&a->parts[i], &b->parts[i]);
@@ -170,15 +175,6 @@ static void check(const struct slot *slot, const struct shape *shape, const stru
 }
 
 /* ---- learning ---- */
-
-/* Nothing but one statement, passed on or rewritten, that does nothing that a session has to follow. */
-static bool may_be_kept(const struct rewrite_result *r)
-{
-    return (r->verdict == REWRITE_UNCHANGED || r->verdict == REWRITE_REWRITTEN) && !r->values_matter &&
-           !(r->facts & ~(uint32_t)(FACT_READS | FACT_WRITES)) && !r->within && !r->modes_set && !r->over &&
-           !r->ask.ptr && r->param_count == 0 && r->out_param_count == 0 && !r->param_map &&
-           r->temporary_count == 0 && r->named_count == 0 && r->part_count == 1;
-}
 
 enum { MARK_MAX = 16 };
 
@@ -331,7 +327,7 @@ void shapes_rewrite(struct shapes *shapes, uint64_t serial, struct arena *arena,
     if (slot && slot->credit < MOST_CREDIT)
         slot->credit++;
     if (slot && slot->state == STATE_KNOWN && use(slot, shape, text, s->into, out)) {
-        if (CHECKS)
+        if (UNDER_ASAN)
             check(slot, shape, s, text);
         shapes->hits++;
         return;

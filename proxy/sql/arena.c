@@ -13,12 +13,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
+#include "protocol/sanitizer.h"
+
+#if UNDER_ASAN
 #include <sanitizer/asan_interface.h>
 enum { GAP = 128 };
 #else

@@ -144,32 +144,7 @@ static void add_variant(struct buf *out, const struct sql_dialect *d, struct spa
     }
 }
 
-static void check_parts(struct span text, struct rewrite_result r, const struct rewrite_result *right)
-{
-    CHECK(r.part_count == right->part_count);
-    for (size_t i = 0; i < r.part_count; i++) {
-        const struct rewrite_part *a = &r.parts[i], *b = &right->parts[i];
-        CHECK(a->verdict == b->verdict && a->rule == b->rule && a->touch_count == b->touch_count);
-        for (size_t k = 0; k < a->touch_count; k++)
-            CHECK(a->touches[k].rule == b->touches[k].rule && a->touches[k].write == b->touches[k].write &&
-                  span_eq(a->touches[k].column, b->touches[k].column));
-    }
-}
-
-static void check_shown(struct span text, struct rewrite_result r, const struct rewrite_result *right)
-{
-    CHECK(r.shown_count == right->shown_count);
-    for (size_t i = 0; i < r.shown_count; i++) {
-        const struct definition *a = &r.shown[i].is, *b = &right->shown[i].is;
-        CHECK(r.shown[i].result == right->shown[i].result && r.shown[i].position == right->shown[i].position);
-        CHECK(span_eq(a->label, b->label) && span_eq(a->alias, b->alias) && span_eq(a->db, b->db));
-        CHECK(span_eq(a->table, b->table) && span_eq(a->org_table, b->org_table));
-        CHECK(span_eq(a->org_name, b->org_name) && a->origin_only == b->origin_only);
-        CHECK(a->keys == b->keys && a->way == b->way && a->facts.known == b->facts.known);
-        CHECK(a->facts.length == b->facts.length && a->facts.type == b->facts.type);
-    }
-}
-
+/* All else of a text that was not parsed shapes.c compares, under AddressSanitizer. */
 static void check_shape_of(struct rewrite_session s, uint64_t serial, struct span text)
 {
     struct buf made = BUF_INIT;
@@ -181,11 +156,7 @@ static void check_shape_of(struct rewrite_session s, uint64_t serial, struct spa
     shapes_rewrite(shapes, serial, arena, &s, text, &r);
     if (!arena_failed(arena) && !arena_failed(second)) {
         CHECK(r.verdict == right.verdict && r.facts == right.facts && r.touches == right.touches);
-        CHECK(r.within == right.within && r.modes_set == right.modes_set && r.rule == right.rule);
         CHECK(r.verdict != REWRITE_REWRITTEN || span_eq(r.text, right.text));
-        CHECK(r.named_count == right.named_count && r.temporary_count == right.temporary_count);
-        check_parts(text, r, &right);
-        check_shown(text, r, &right);
     }
     buf_free(&made);
 }
