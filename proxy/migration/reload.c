@@ -151,9 +151,8 @@ static void warn_of_restart(const struct config *old, const struct config *fresh
     for (size_t i = 0; !differ && i < old->listen_count; i++)
         differ = strcmp(old->listen[i].text, fresh->listen[i].text) != 0;
     if (differ)
-        log_warn("reload: listen, admin_socket, threads, scheduling, reuse_port and [control] database "
-                 "change with a"
-                 " restart only");
+        log_warn("reload: only a restart changes listen, admin_socket, threads, scheduling, reuse_port and"
+                 " [control] database");
 }
 
 /* The new configuration takes effect. `lock` is held. Takes `fresh` where it succeeds. */

@@ -210,7 +210,7 @@ struct shared {
     struct session *sessions, *dead;
     struct loop *loop; /* the worker's */
     struct arena *arena;
-    struct shapes *shapes; /* what client's texts became */
+    struct shapes *shapes; /* what clients' texts became */
     char own_name[64];     /* of the user that the process runs as */
     char *sealed; /* SCRATCH_SIZE bytes that TLS has not opened yet; NULL: no connection has TLS so far */
     struct zip_tools *zip; /* NULL: no connection is compressed so far */
