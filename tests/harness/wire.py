@@ -119,3 +119,9 @@ class Wire:
 
     def __exit__(self, *_):
         self.close()
+
+
+def first_bytes(port):
+    """What a client is told that says nothing."""
+    with socket.create_connection(("127.0.0.1", port), 20) as one:
+        return one.recv(1000)
