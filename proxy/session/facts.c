@@ -178,7 +178,7 @@ struct rewrite_session facts_rewrite_session(struct session *s, const struct rul
         .temporary_tables = s->temporary,
         .temporary_count = s->temporary_count,
         .prepared = prepared,
-        .find_prepared = s->named.count > 0 ? named_find : NULL,
+        .find_prepared = s->named.statements ? named_find : NULL,
         .find_in = s,
         .sql_prepared = s->sql_prepared,
         .asks = !prepared,

@@ -109,18 +109,11 @@ struct password {
 struct own_command;
 struct statement;
 
-/* The prepared statements of a session, by the id that the client has. */
-struct statements {
-    struct statement **buckets;
-    size_t size, count; /* size: a power of two, or 0 */
-};
-
 struct named_change;
 
 /* Its statements with a name, and what the text under way does to them. */
 struct named {
-    struct statement **buckets;
-    size_t size, count;           /* size: a power of two, or 0 */
+    struct statement *statements; /* by their names (uthash) */
     struct named_change *changes; /* in the order of the text; take effect with its answer */
     bool uncertain;               /* which result of the text is whose cannot be told */
     struct rewrite_value *values; /* malloc'ed: what the text's expressions are */
@@ -197,7 +190,7 @@ struct session {
     struct generation *pin;
     uint64_t pinned_at; /* milliseconds of the coarse monotonic clock */
 
-    struct statements statements;
+    struct statement *statements; /* the prepared ones, by the id that the client has (uthash) */
     struct named named;
     uint32_t last_prepared; /* the client's id; statement id -1 means it */
     uint8_t own_step;       /* for the own command under way */

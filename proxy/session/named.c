@@ -21,67 +21,26 @@ struct named_change {
 
 /* ---- the table ---- */
 
-static uint32_t hash(struct span name)
-{
-    uint32_t h = 2166136261u;
-    for (size_t i = 0; i < name.len; i++)
-        h = (h ^ (unsigned char)name.ptr[i]) * 16777619u;
-    return h;
-}
-
-static struct statement **place(const struct named *t, struct span name)
-{
-    struct statement **at = &t->buckets[hash(name) & (t->size - 1)];
-    while (*at && !span_eq((*at)->name, name))
-        at = &(*at)->next;
-    return at;
-}
-
 static struct statement *find(const struct session *s, struct span name)
 {
-    return s->named.count > 0 ? *place(&s->named, name) : NULL;
+    struct statement *st;
+    HASH_FIND(hh, s->named.statements, name.ptr, name.len, st);
+    return st;
 }
 
-static void drop(struct session *s, struct span name)
+static void drop(struct session *s, struct statement *st)
 {
-    struct statement *st = find(s, name);
     if (!st)
         return;
-    *place(&s->named, name) = st->next;
-    s->named.count--;
+    HASH_DEL(s->named.statements, st);
     statement_free(st);
-}
-
-static bool grow(struct named *t)
-{
-    struct named bigger = *t;
-    bigger.size = t->size ? t->size * 2 : 8;
-    bigger.buckets = calloc(bigger.size, sizeof(struct statement *));
-    if (!bigger.buckets)
-        return false;
-    for (size_t i = 0; i < t->size; i++) {
-        for (struct statement *st = t->buckets[i], *next; st; st = next) {
-            next = st->next;
-            st->next = NULL;
-            *place(&bigger, st->name) = st;
-        }
-    }
-    free(t->buckets);
-    *t = bigger;
-    return true;
 }
 
 /* Takes it, in place of one of the same name. */
 static bool add(struct session *s, struct statement *st)
 {
-    drop(s, st->name);
-    if (s->named.count >= s->named.size && !grow(&s->named)) {
-        statement_free(st);
-        return false;
-    }
-    *place(&s->named, st->name) = st;
-    s->named.count++;
-    return true;
+    drop(s, find(s, st->name));
+    return statement_enter(&s->named.statements, st->name.ptr, st->name.len, st);
 }
 
 bool named_find(const void *session, struct span name, struct rewrite_prepared *out)
@@ -195,7 +154,7 @@ static bool take_effect(struct session *s, struct named_change *c, bool ok)
         c->st = NULL;
         return add(s, st);
     }
-    drop(s, c->st->name); /* a PREPARE that fails has dropped what had the name */
+    drop(s, find(s, c->st->name)); /* a PREPARE that fails has dropped what had the name */
     return true;
 }
 
@@ -212,17 +171,11 @@ void named_ended(struct session *s, bool ok)
 
 void named_clear(struct session *s)
 {
-    struct named *t = &s->named;
-    for (size_t i = 0; i < t->size; i++) {
-        for (struct statement *st = t->buckets[i], *next; st; st = next) {
-            next = st->next;
-            statement_free(st);
-        }
-    }
-    free(t->buckets);
+    while (s->named.statements)
+        drop(s, s->named.statements);
     changes_drop(s);
     named_forget_values(s);
-    *t = (struct named){0};
+    s->named = (struct named){0};
 }
 
 /* ---- the values of expressions ---- */

@@ -386,12 +386,10 @@ static uint64_t milliseconds(void)
 static uint64_t pinned_generation(const struct session *s)
 {
     uint64_t oldest = s->pin ? generation_snapshot(s->pin)->generation : 0;
-    for (size_t i = 0; i < s->statements.size; i++) {
-        for (const struct statement *st = s->statements.buckets[i]; st; st = st->next) {
-            uint64_t g = st->pin ? generation_snapshot(st->pin)->generation : 0;
-            if (g && (oldest == 0 || g < oldest))
-                oldest = g;
-        }
+    for (const struct statement *st = s->statements; st; st = st->hh.next) {
+        uint64_t g = st->pin ? generation_snapshot(st->pin)->generation : 0;
+        if (g && (oldest == 0 || g < oldest))
+            oldest = g;
     }
     return oldest;
 }

@@ -143,86 +143,44 @@ void statement_counts(struct statement *st, const struct rewrite_result *r)
 
 /* ---- the table ---- */
 
-static struct statement **bucket(struct statements *t, uint32_t id)
-{
-    return &t->buckets[id & (t->size - 1)];
-}
-
 struct statement *statements_find(struct session *s, uint32_t id)
 {
-    struct statements *t = &s->statements;
+    struct statement *st;
     if (id == STATEMENT_LAST)
         id = s->last_prepared;
-    if (t->count == 0)
-        return NULL;
-    struct statement *st = *bucket(t, id);
-    while (st && st->id != id)
-        st = st->next;
+    HASH_FIND(hh, s->statements, &id, sizeof id, st);
     return st;
 }
 
-static bool grow(struct statements *t)
+/* NOLINTNEXTLINE(readability-function-size): what HASH_ADD_KEYPTR() expands to */
+bool statement_enter(struct statement **table, const void *key, size_t len, struct statement *st)
 {
-    struct statements bigger = {NULL, t->size ? t->size * 2 : 8, t->count};
-    bigger.buckets = calloc(bigger.size, sizeof(struct statement *));
-    if (!bigger.buckets)
-        return false;
-    for (size_t i = 0; i < t->size; i++) {
-        for (struct statement *st = t->buckets[i], *next; st; st = next) {
-            next = st->next;
-            struct statement **at = bucket(&bigger, st->id);
-            st->next = *at;
-            *at = st;
-        }
-    }
-    free(t->buckets);
-    *t = bigger;
-    return true;
+    HASH_ADD_KEYPTR(hh, *table, key, len, st);
+    if (st->hh.tbl)
+        return true;
+    statement_free(st);
+    return false;
 }
 
 bool statements_add(struct session *s, struct statement *st)
 {
-    struct statements *t = &s->statements;
     struct statement *same = statements_find(s, st->id);
     if (same)
         statements_remove(s, same);
-    if (t->count >= t->size && !grow(t)) {
-        statement_free(st);
-        return false;
-    }
-    struct statement **at = bucket(t, st->id);
-    st->next = *at;
-    *at = st;
-    t->count++;
-    return true;
+    return statement_enter(&s->statements, &st->id, sizeof st->id, st);
 }
 
 void statements_remove(struct session *s, struct statement *st)
 {
-    struct statements *t = &s->statements;
-    struct statement **at = bucket(t, st->id);
-    while (*at && *at != st)
-        at = &(*at)->next;
-    if (*at) {
-        *at = st->next;
-        t->count--;
-    }
+    HASH_DEL(s->statements, st);
     statement_forget_longs(s, st);
     statement_free(st);
 }
 
 void statements_clear(struct session *s)
 {
-    struct statements *t = &s->statements;
-    for (size_t i = 0; i < t->size; i++) {
-        for (struct statement *st = t->buckets[i], *next; st; st = next) {
-            next = st->next;
-            statement_forget_longs(s, st);
-            statement_free(st);
-        }
-    }
-    free(t->buckets);
-    *t = (struct statements){NULL, 0, 0};
+    while (s->statements)
+        statements_remove(s, s->statements);
     statement_free(s->preparing);
     s->preparing = s->executing = NULL;
     renewal_free(s);

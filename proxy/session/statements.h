@@ -6,6 +6,9 @@
 #ifndef PROXY_SESSION_STATEMENTS_H
 #define PROXY_SESSION_STATEMENTS_H
 
+#define HASH_NONFATAL_OOM 1 /* an element that could not be added has no hh.tbl */
+#include <uthash.h>
+
 #include "proxy/session/inside.h"
 
 #define STATEMENT_LAST 0xffffffffu /* MariaDB: the statement prepared last */
@@ -19,9 +22,9 @@ struct statement_count {
 };
 
 struct statement {
-    struct statement *next; /* in its bucket */
-    struct span name;       /* malloc'ed, in lower case: made by PREPARE name FROM; else a null pointer */
-    uint32_t id;            /* the client's */
+    UT_hash_handle hh; /* in session.statements or named.statements */
+    struct span name;  /* malloc'ed, in lower case: made by PREPARE name FROM; else a null pointer */
+    uint32_t id;       /* the client's */
     uint32_t backend_id;
     uint16_t params, columns; /* as the client was told */
     uint16_t out_params;      /* of the backend's statement */
@@ -86,6 +89,10 @@ bool statement_bind(struct statement *st, const unsigned char *types);
 
 /* Remembers what an execution counts. */
 void statement_counts(struct statement *st, const struct rewrite_result *r);
+
+/* Puts it into a table by a key that lives as long as it does, and that none in the table has. Takes it;
+ * false: out of memory. */
+bool statement_enter(struct statement **table, const void *key, size_t len, struct statement *st);
 
 struct statement *statements_find(struct session *s, uint32_t id);
 bool statements_add(struct session *s, struct statement *st);    /* takes it */

@@ -65,7 +65,7 @@ enum text_plan text_decide(struct session *s, struct span text, const struct sta
 {
     const struct rules *rules = session_pin(s);
     *out = (struct rewrite_result){.verdict = REWRITE_UNCHANGED};
-    if (rules->count == 0 && s->named.count == 0) {
+    if (rules->count == 0 && !s->named.statements) {
         look_away(s);
         return TEXT_FORWARD;
     }
@@ -127,7 +127,7 @@ size_t query_begin(struct session *s, char *bytes, size_t len)
 {
     struct gathered g;
     struct rewrite_result r;
-    if (session_unruled(s) && s->named.count == 0) {
+    if (session_unruled(s) && !s->named.statements) {
         session_pin(s);
         look_away(s);
         s->sql_prepared = true; /* perhaps */

@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-build=(gcc make libc6-dev pkg-config libmariadb-dev libevent-dev libcjson-dev libssl-dev zlib1g-dev libzstd-dev libxxhash-dev)
+build=(gcc make libc6-dev pkg-config libmariadb-dev libevent-dev libcjson-dev libssl-dev zlib1g-dev libzstd-dev libxxhash-dev uthash-dev)
 # The server without its service: mariadb-server-core has mariadbd and mariadb-install-db, client-core the
 # `mariadb` client and what mariadb-install-db calls.
 run=(mariadb-server-core mariadb-client-core sysbench python3 python3-pymysql)
