@@ -46,6 +46,18 @@ void session_adopted(struct session *s)
 
 /* ---- the end of an answer ---- */
 
+/* The server has begun the session anew. MariaDB does so even where COM_CHANGE_USER fails then; and as the
+ * error has no status flags, those of before say nothing of the modes. */
+static void begin_anew(struct session *s, bool ok)
+{
+    bool refused = s->command == COM_CHANGE_USER && !ok;
+    if (!refused && !(s->command == COM_RESET_CONNECTION && ok))
+        return;
+    statements_clear(s);
+    facts_forget(s);
+    s->modes_doubted = refused;
+}
+
 void answer_ended(struct session *s, bool ok)
 {
     if (s->named.changes)
@@ -55,10 +67,7 @@ void answer_ended(struct session *s, bool ok)
     temporary_doubt(s);
     if (s->executing || s->preparing)
         execute_ended(s, ok);
-    if (ok && s->command == COM_RESET_CONNECTION) {
-        statements_clear(s);
-        facts_forget(s);
-    }
+    begin_anew(s, ok);
     s->renumber = 0;
     s->shown = NULL;
     shown_free(&s->text_shown);

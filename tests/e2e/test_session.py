@@ -46,6 +46,29 @@ def test_the_default_database_is_followed(dual, server, database):
         assert new_names(dual, 1) == ("Still", "Here")
 
 
+@pytest.mark.only("mariadb", reason="MySQL closes the connection")
+@pytest.mark.parametrize("write", ["""UPDATE users SET fullname = "Plain String" WHERE id = 1""",
+                                   """UPDATE "users" SET fullname = 'Plain String' WHERE id = 1"""])
+def test_a_change_of_user_that_fails_has_reset_the_session(dual, server, write):
+    """MariaDB resets it before it asks who the user is, and goes on with the one it had."""
+    modes = ["ANSI_QUOTES", ""] if '"Plain' in write else ["", "ANSI_QUOTES"]
+    before = server.value("SELECT @@GLOBAL.sql_mode")
+    server.query(f"SET GLOBAL sql_mode = '{modes[1]}'")
+    try:
+        with Client(port=dual.proxy.port, database=dual.database) as client:
+            client.check("query", f"SET sql_mode = '{modes[0]}'")
+            client.check("query", "PREPARE named FROM 'SELECT fullname FROM users WHERE id = 1'")
+            client.check("query", "EXECUTE named")
+            assert client("change_user", "app", "wrong", dual.database)[0][1] == "1045"
+            client.check("query", write)
+            assert new_names(dual, 1) == ("Plain", "String")
+            for step in ("backfill", "verify", "cutover"):
+                dual.each(step)
+            assert client("query", "EXECUTE named")[0][1] == "1243"
+    finally:
+        server.query("SET GLOBAL sql_mode = %s", before)
+
+
 def test_text_is_read_by_the_sessions_modes(dual):
     connection = dual.connect()
     with connection.cursor() as cursor:
