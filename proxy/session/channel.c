@@ -4,7 +4,9 @@
 #include "proxy/session/inside.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -26,7 +28,7 @@ void channel_init(struct channel *c, struct session *s)
 void channel_open(struct channel *c, int fd)
 {
     c->fd = fd;
-    c->eof = c->broken = c->reading = c->writing = false;
+    c->eof = c->reset = c->broken = c->reading = c->writing = false;
     c->watch = (struct watch){fd, 0, on_ready, c};
 }
 
@@ -59,6 +61,15 @@ static void part(struct channel *c)
     c->tls = NULL;
 }
 
+/* Has close() send a reset, and what the socket still holds go with it: so only where it holds nothing. */
+static bool set_reset(const struct channel *c)
+{
+    int unsent;
+    struct linger none = {.l_onoff = 1, .l_linger = 0};
+    return ioctl(c->fd, SIOCOUTQ, &unsent) == 0 && unsent == 0 &&
+           setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none) == 0;
+}
+
 void channel_shut(struct channel *c)
 {
     if (c->fd < 0)
@@ -70,7 +81,8 @@ void channel_shut(struct channel *c)
     c->zip = NULL;
     /* An end first: a socket that is closed while something waits to be read sends a reset alone, by which
      * the client would lose what it has not read yet. */
-    if (!c->eof && !c->hung_up && !c->quit)
+    bool reset = c->abrupt && c->session->backend.reset && set_reset(c);
+    if (!c->eof && !c->hung_up && !c->quit && !reset)
         shutdown(c->fd, SHUT_RDWR);
     close(c->fd);
     c->fd = -1;
@@ -422,7 +434,7 @@ static void closed(struct channel *c)
         return; /* session_leave() follows it */
     if (login_backend_closed(s))
         return;
-    s->client.abrupt = c->tls && tls_state(c->tls) != TLS_CLOSED;
+    s->client.abrupt = c->reset || (c->tls && tls_state(c->tls) != TLS_CLOSED);
     buf_reset(&c->in); /* half a packet that decides something: it is worth nothing, and may be of our own
                           command */
     session_close(s, "the backend closed");
@@ -436,6 +448,7 @@ static ssize_t receive_some(struct channel *c, char *to, size_t room)
         return n;
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return -1;
+    c->reset = n < 0 && errno == ECONNRESET;
     c->error = n < 0 ? errno : ECONNRESET;
     return 0;
 }

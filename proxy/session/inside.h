@@ -77,10 +77,11 @@ struct channel {
     int error;             /* eof: why */
     bool reading, writing; /* whether it is watched for that */
     bool eof;              /* nothing more comes from it */
+    bool reset;            /* eof: by a reset */
     bool broken;           /* it takes nothing more; what it still sends is read */
     bool hung_up;          /* the backend was told that nothing more comes */
     bool quit;             /* COM_QUIT passed: either side closes as it likes */
-    bool abrupt;           /* the other side's TLS ended without a goodbye: so does this one's */
+    bool abrupt;           /* the other side ended by a reset, or without its TLS's goodbye: so does this */
     bool patient;          /* a large answer comes: it is told to be readable when there is much to read */
     bool woken;            /* patient: it was told to be readable since the last glance */
     size_t streamed;       /* of the answer under way, so far. Only of backends */
