@@ -13,6 +13,7 @@ struct action {
     bool quoted[ACTION_WORDS];
     size_t count;
     bool names_column; /* any token of it, within parentheses too, is a column of the rule */
+    bool foreign;      /* and one is FOREIGN */
     bool broken;       /* it could not be read */
 };
 
@@ -60,10 +61,14 @@ static bool action_breaks(const struct action *a, const struct rule *r)
         return is_rule_name(a, at, r);
     if (is_word(a, 0, "CHANGE"))
         return is_rule_name(a, at, r) || is_rule_name(a, at + 1, r);
-    for (size_t i = 1; is_word(a, 0, "ADD") && i < a->count; i++)
-        if (is_word(a, i, "FOREIGN")) /* its action would write the column past the proxy */
-            return a->names_column;
-    return false;
+    /* a foreign key's action would write the column past the proxy */
+    return is_word(a, 0, "ADD") && a->foreign && a->names_column;
+}
+
+/* MariaDB's WAIT n and NOWAIT, in front of the first action. */
+static bool is_lock_wait(struct span word)
+{
+    return span_ieq(word, SPAN("WAIT")) || span_ieq(word, SPAN("NOWAIT"));
 }
 
 /* Reads the action that begins at the lexer, and its comma. false: there is none. */
@@ -90,6 +95,9 @@ static bool read_action(struct lexer *lx, const struct rule *r, struct action *a
         if (t.type == TOK_QUOTED)
             word = (struct span){word.ptr + 1, word.len - 2};
         a->names_column = a->names_column || rule_has_column(r, word);
+        a->foreign = a->foreign || (t.type == TOK_WORD && span_ieq(word, SPAN("FOREIGN")));
+        if (a->count == 0 && t.type == TOK_WORD && is_lock_wait(word))
+            continue;
         if (depth == 0 && a->count < ACTION_WORDS) {
             a->quoted[a->count] = t.type == TOK_QUOTED;
             a->words[a->count++] = word;
@@ -114,7 +122,8 @@ void plan_alter(struct plan *p, const struct stmt *s)
         const struct source *source = source_of_table(p, &t->name, NULL, NULL);
         uint32_t from = range_end(t->name.range);
         for (uint32_t i = 0; i < source->rule_count; i++)
-            if (alter_breaks(p, (struct range){from, range_end(s->range) - from}, source->rules[i]))
+            if (t != s->tables || /* rows are exchanged with it, or it becomes a partition */
+                alter_breaks(p, (struct range){from, range_end(s->range) - from}, source->rules[i]))
                 refuse(p, source->rules[i],
                        "ALTER TABLE changes the migration's table or columns while it runs",
                        "end the migration or roll it back first");
