@@ -198,6 +198,40 @@ static bool reads_assigned(const struct set_plan *sp, const struct assignment *f
     return false;
 }
 
+static bool is_assigned(const struct set_plan *sp, const struct source *s, const struct rule *r,
+                        struct span column)
+{
+    for (const struct assigned *a = sp->assigned; a; a = a->next)
+        if (a->ref.source == s && a->ref.rule == r && span_ieq(a->ref.column->name, column))
+            return true;
+    return false;
+}
+
+/* Whether another name of the table sets the column, itself or by the other side: where both names mean the
+ * same row, what this one reads is no more. */
+static bool is_set_elsewhere(const struct set_plan *sp, const struct source *s, const struct rule *r,
+                             enum writes w, struct span column)
+{
+    for (const struct assigned *a = sp->assigned; a; a = a->next)
+        if (a->ref.source != s && a->ref.rule == r &&
+            (a->ref.is_new != (w == WRITES_NEW) || span_ieq(a->ref.column->name, column)))
+            return true;
+    return false;
+}
+
+static bool reads_what_is_set_elsewhere(const struct set_plan *sp, const struct source *s,
+                                        const struct rule *r, enum writes w)
+{
+    struct rule_side given = given_side(r, w), follow = following_side(r, w);
+    for (size_t i = 0; i < given.count; i++)
+        for (size_t k = 0; k < follow.count; k++)
+            if (reads_column(&follow.columns[k].value, given.columns[i].name) &&
+                !is_assigned(sp, s, r, given.columns[i].name) &&
+                is_set_elsewhere(sp, s, r, w, given.columns[i].name))
+                return true;
+    return false;
+}
+
 static void follow_orderless(struct set_plan *sp, const struct source *s, const struct rule *r, enum writes w)
 {
     struct plan *p = sp->p;
@@ -205,6 +239,11 @@ static void follow_orderless(struct set_plan *sp, const struct source *s, const 
     struct substitute *values = arena_alloc(p->arena, (given.count + 1) * sizeof *values);
     const struct assignment *first = NULL;
     uint32_t count = 0;
+    if (reads_what_is_set_elsewhere(sp, s, r, w)) {
+        refuse(p, r, "two names of the table set some of the migration's columns each",
+               "set them all under one name");
+        return;
+    }
     for (const struct assigned *a = sp->assigned; a && !arena_failed(p->arena); a = a->next) {
         if (a->ref.source != s || a->ref.rule != r)
             continue;
