@@ -6,7 +6,7 @@
  *
  * Values run left to right and see the columns before them as they are stored, so f(old) is exact whatever
  * the value was. A column that is left out is seen where its default is a constant; one with an expression
- * as default is named with the word DEFAULT.
+ * as default is named with the word DEFAULT, behind the values that the expression may read.
  *
  * Not so where a subquery reads the table itself: then the server computes a row whole before it stores any
  * of it, and a column's name means its default. There the value is repeated, as INSERT … SELECT does it. */
@@ -53,35 +53,93 @@ static void add_one(const struct insert_plan *ip, struct addition_text *t, const
     builder_add(&t->values, value);
 }
 
-static void add_rule(struct insert_plan *ip, const struct rule *r)
+static bool is_followed(const struct insert_plan *ip, struct span column)
+{
+    for (uint32_t k = 0; k < ip->count; k++) {
+        struct rule_side follow = following_side(ip->additions[k].rule, ip->additions[k].writes);
+        for (size_t i = 0; i < follow.count; i++)
+            if (span_ieq(follow.columns[i].name, column))
+                return true;
+    }
+    return false;
+}
+
+/* Names a column with DEFAULT, and in front of it those that the server would compute before it: its default
+ * may read them. They are named in the table's order, each once. */
+static void add_default(struct insert_plan *ip, struct addition_text *t, const struct rule_column *column)
+{
+    const struct catalog_table *table = ip->target->table;
+    size_t end = 0;
+    for (size_t i = 0; table && i < table->column_count && end == 0; i++)
+        end = span_ieq(table->columns[i].name, column->name) ? i + 1 : 0;
+    if (end == 0)
+        add_one(ip, t, column, SPAN("DEFAULT"));
+    for (; ip->defaults < end; ip->defaults++) {
+        struct rule_column c = {.name = table->columns[ip->defaults].name};
+        if (place_of(&ip->list, c.name) != NOWHERE || !needs_default(ip->target, c.name) ||
+            is_followed(ip, c.name))
+            continue;
+        c.quoted = quoted_name(ip->p->arena, c.name);
+        add_one(ip, t, &c, SPAN("DEFAULT"));
+    }
+}
+
+static void add_rule(struct insert_plan *ip, struct addition *add)
 {
     struct plan *p = ip->p;
-    enum writes w = classify_writes(p, r, &ip->list, true);
-    struct rule_side given = given_side(r, w), follow = following_side(r, w);
+    struct rule_side given = given_side(add->rule, add->writes);
+    struct rule_side follow = following_side(add->rule, add->writes);
     struct addition_text t = {{.arena = p->arena}, {.arena = p->arena}, {.arena = p->arena}};
-    uint32_t behind = NOWHERE;
-    if (!rule_writes_both(r) || w == WRITES_BOTH)
-        return;
+    bool at_end = ip->i->form == INSERT_QUERY; /* ORDER BY 2 keeps its meaning */
+    add->behind = NOWHERE;
     for (size_t i = 0; i < given.count; i++) {
         uint32_t place = place_of(&ip->list, given.columns[i].name);
-        if (place != NOWHERE)
-            behind = behind == NOWHERE || place > behind ? place : behind;
-        else if (is_read(&follow, given.columns[i].name) &&
-                 needs_default(ip->target, given.columns[i].name) && !p->reads_target &&
-                 ip->i->form != INSERT_QUERY)
-            add_one(ip, &t, &given.columns[i], SPAN("DEFAULT"));
+        if (place != NOWHERE) {
+            add->behind = add->behind == NOWHERE || place > add->behind ? place : add->behind;
+        } else if (is_read(&follow, given.columns[i].name) &&
+                   needs_default(ip->target, given.columns[i].name) && !p->reads_target &&
+                   ip->i->form != INSERT_QUERY) {
+            add_default(ip, &t, &given.columns[i]);
+            at_end = true;
+        }
     }
     for (size_t i = 0; i < follow.count; i++)
         add_one(ip, &t, &follow.columns[i],
                 expression_text(p, &follow.columns[i].value, SPAN(""), NULL, 0).text);
-    if (ip->i->form == INSERT_QUERY) /* at the end: ORDER BY 2 keeps its meaning */
-        behind = NOWHERE;
-    ip->additions[ip->count++] = (struct addition){.rule = r,
-                                                   .writes = w,
-                                                   .behind = behind,
-                                                   .columns = builder_done(&t.columns).text,
-                                                   .values = builder_done(&t.values).text,
-                                                   .set = builder_done(&t.set).text};
+    if (at_end)
+        add->behind = NOWHERE;
+    add->columns = builder_done(&t.columns).text;
+    add->values = builder_done(&t.values).text;
+    add->set = builder_done(&t.set).text;
+}
+
+/* Defaults may read what follows within the list: those additions first. */
+static void put_ends_last(struct insert_plan *ip)
+{
+    struct addition *ordered = arena_alloc(ip->p->arena, (ip->count + 1) * sizeof *ordered);
+    uint32_t n = 0;
+    for (uint32_t k = 0; k < ip->count && !arena_failed(ip->p->arena); k++)
+        if (ip->additions[k].behind != NOWHERE)
+            ordered[n++] = ip->additions[k];
+    for (uint32_t k = 0; k < ip->count && !arena_failed(ip->p->arena); k++)
+        if (ip->additions[k].behind == NOWHERE)
+            ordered[n++] = ip->additions[k];
+    ip->additions = ordered;
+    ip->count = n;
+}
+
+static void add_rules(struct insert_plan *ip)
+{
+    ip->additions = arena_alloc(ip->p->arena, ip->target->rule_count * sizeof *ip->additions);
+    for (uint32_t k = 0; k < ip->target->rule_count && !arena_failed(ip->p->arena); k++) {
+        const struct rule *r = ip->target->rules[k];
+        enum writes w = classify_writes(ip->p, r, &ip->list, true);
+        if (rule_writes_both(r) && w != WRITES_BOTH)
+            ip->additions[ip->count++] = (struct addition){.rule = r, .writes = w};
+    }
+    for (uint32_t k = 0; k < ip->count; k++)
+        add_rule(ip, &ip->additions[k]);
+    put_ends_last(ip);
 }
 
 static struct span without_comma(struct span s)
@@ -482,9 +540,7 @@ static void add_what_follows(struct insert_plan *ip)
             edit_list(ip);
         return;
     }
-    ip->additions = arena_alloc(ip->p->arena, ip->target->rule_count * sizeof *ip->additions);
-    for (uint32_t k = 0; k < ip->target->rule_count; k++)
-        add_rule(ip, ip->target->rules[k]);
+    add_rules(ip);
     if (ip->implied)
         reshape = count_columns(ip, true) != count_columns(ip, false);
     if (ip->count == 0 && !reshape)

@@ -27,6 +27,7 @@ struct insert_plan {
     const struct value_row *rows;   /* one by one where they are computed first; else with runs */
     const struct row_text *in_runs; /* the additions' values by place, for rows of `in_runs_of` values */
     uint32_t in_run_count, in_runs_of;
+    size_t defaults; /* how many of the table's columns were looked at for add_default() */
     struct reader *readers;
 };
 
