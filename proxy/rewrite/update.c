@@ -35,6 +35,24 @@ static bool has_view(const struct scope *s)
     return false;
 }
 
+/* FOR PORTION OF cuts rows: it sets the period's columns, which it does not name. They are dates that are NOT
+ * NULL. */
+static void check_portion(struct plan *p, const struct scope *s, const struct table_ref *tables)
+{
+    const struct source *target = s->first;
+    for (uint32_t k = 0; tables->portion && target && k < target->rule_count; k++) {
+        const struct rule *r = target->rules[k];
+        for (size_t i = 0; i < r->old_count + r->new_count && rule_writes_both(r); i++) {
+            struct span name =
+                i < r->old_count ? r->old_columns[i].name : r->new_columns[i - r->old_count].name;
+            const struct catalog_column *c = catalog_column_of(target->table, name);
+            if (!c || (c->class == COLUMN_TEMPORAL && !c->nullable))
+                refuse_about(p, r, "FOR PORTION OF may set %.*s", name,
+                             "insert the rows that remain, and update or delete the others");
+        }
+    }
+}
+
 /* ORDER BY and LIMIT of UPDATE and DELETE. */
 static void walk_tail(struct plan *p, struct scope *s, const struct order_item *order,
                       const struct expr *limit)
@@ -49,6 +67,7 @@ void plan_update(struct plan *p, const struct update_stmt *u)
     struct scope *s = arena_new_of(p->arena, struct scope);
     s->ctes = ctes;
     walk_from(p, s, u->tables);
+    check_portion(p, s, u->tables);
     walk_condition(p, s, u->where);
     walk_tail(p, s, u->order, u->limit);
     bool orderless = is_orderless(p, u) || has_view(s);
@@ -61,6 +80,7 @@ void plan_delete(struct plan *p, const struct delete_stmt *d)
     struct scope *s = arena_new_of(p->arena, struct scope);
     s->ctes = ctes;
     walk_from(p, s, d->tables);
+    check_portion(p, s, d->tables);
     walk_condition(p, s, d->where);
     walk_tail(p, s, d->order, d->limit);
     walk_items(p, s, d->returning, (struct range){0, 0});
