@@ -445,14 +445,35 @@ static bool add_column(struct comparison *c, struct builder *b, const struct rul
     return true;
 }
 
-/* What a marker will be is not known. A text column equals a number in another way than it equals a text, and
- * what is no date converts to NULL: with such a value nothing more is asked. The server works this out before
- * it chooses a plan. */
+/* Whether what a marker turns out to be is odd for the column, behind OR. A text column equals a number in
+ * another way than it equals a text; what is no date converts to NULL; MariaDB compares a number with a date
+ * or a time as these (20240229 is 2024-02-29 00:00:00), which as text have a dash or a colon behind their
+ * first character. */
+static void add_oddity(struct comparison *c, struct builder *b, const struct expr *marker)
+{
+    struct fragment value = rendered(c->p, marker->range);
+    if (c->old->class == COLUMN_TEMPORAL) {
+        builder_add(b, SPAN(" OR TO_DAYS("));
+        builder_add_fragment(b, converted(c, marker));
+        builder_add(b, SPAN(") IS NULL"));
+    } else if (is_text(c->old)) {
+        builder_add(b, SPAN(" OR COERCIBILITY("));
+        builder_add_fragment(b, value);
+        builder_add(b, SPAN(") > 4"));
+    } else {
+        builder_add(b, SPAN(" OR LOCATE('-', REPLACE("));
+        builder_add_fragment(b, value);
+        builder_add(b, SPAN(", ':', '-'), 2)"));
+    }
+}
+
+/* What a marker will be is not known: with an odd value nothing more is asked. The server works this out
+ * before it chooses a plan. */
 static struct fragment unless_odd(struct comparison *c, struct fragment asked, const struct expr *values)
 {
     struct builder b = {.arena = c->p->arena};
-    bool temporal = c->old->class == COLUMN_TEMPORAL;
-    for (const struct expr *v = values; v && (temporal || is_text(c->old)); v = v->next) {
+    bool may_be_odd = c->old->class == COLUMN_TEMPORAL || is_text(c->old) || c->p->rules->mariadb;
+    for (const struct expr *v = values; v && may_be_odd; v = v->next) {
         const struct expr *value = without_parens(v);
         if (value->kind != EXPR_PARAM)
             continue;
@@ -461,9 +482,7 @@ static struct fragment unless_odd(struct comparison *c, struct fragment asked, c
             builder_add_fragment(&b, asked);
             builder_add(&b, SPAN(")"));
         }
-        builder_add(&b, temporal ? SPAN(" OR TO_DAYS(") : SPAN(" OR COERCIBILITY("));
-        builder_add_fragment(&b, temporal ? converted(c, value) : rendered(c->p, value->range));
-        builder_add(&b, temporal ? SPAN(") IS NULL") : SPAN(") > 4"));
+        add_oddity(c, &b, value);
     }
     if (!b.len)
         return asked;

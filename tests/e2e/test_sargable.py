@@ -4,6 +4,7 @@ The original statements on the old columns, asked of the server itself, are the 
 
 import os
 import random
+from datetime import date, datetime, time
 
 import pytest
 
@@ -70,6 +71,9 @@ PREPARED = [
     ("SELECT id FROM orders WHERE amount = ?", ["19.99", 20, 19.99, "19.999", "no number", None, "2e1"]),
     ("SELECT id FROM orders WHERE amount > ? AND amount <= ?", [("2.5", 3), (999.994, 1000), (None, 5)]),
     ("SELECT id FROM orders WHERE amount IN (?, ?)", [("3", "4.505"), (5, None)]),
+    ("SELECT id FROM orders WHERE amount = ?", [datetime(2020, 1, 2), date(2020, 1, 2), time(0, 0, 5)]),
+    ("SELECT id FROM orders WHERE amount >= ? AND amount < ?", [(datetime(2020, 1, 2), 1e9), (20200102, datetime(2020, 1, 3)), (0, time(1))]),
+    ("SELECT id FROM orders WHERE amount IN (?, ?)", [(datetime(2020, 1, 2), datetime(2020, 1, 3)), (-1, "-1e0")]),
     ("SELECT id FROM users WHERE fullname = ?", ["Ada Lovelace 70", "GRACE", 0, 5, None, "", "Zoë Müller 40"]),
     ("SELECT id FROM users WHERE ? = fullname AND id < ?", [("ada", 900), (0, 12)]),
     ("UPDATE orders SET note = 'p' WHERE amount = ?", ["19.99", 21, None]),
@@ -96,6 +100,7 @@ def fill(server, name):
     # A collation that goes character by character, which MySQL's default (…_0900_ai_ci) does not.
     shop.create(server, name, users=1000, orders=4000, collation="utf8mb4_general_ci")
     server.query(f"INSERT INTO `{name}`.users (email, fullname) VALUES ('p1', 'Cher'), ('p2', ''), ('p3', 'GRACE'), ('p4', 'Ada')")
+    server.query(f"INSERT INTO `{name}`.orders (user_id, amount) VALUES (1, 20200102), (1, 20200103)")  # dates, to MariaDB
     server.script(STAGING, name)
 
 

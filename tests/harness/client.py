@@ -3,6 +3,7 @@
 PyMySQL speaks the text protocol only; this speaks the binary one too, and the commands that have no SQL.
 """
 
+import datetime
 import os
 import pathlib
 import re
@@ -34,6 +35,8 @@ def value(argument):
         return f"double:{argument!r}"
     if isinstance(argument, bytes):
         return f"blob:{argument.decode()}"
+    if isinstance(argument, (datetime.date, datetime.time)):
+        return f"{type(argument).__name__}:{argument}"
     return f"str:{argument}"
 
 
