@@ -25,7 +25,7 @@ static bool named(struct session *s, char *bytes, size_t len, struct statement *
         return false;
     uint32_t id = get_u32(bytes + PACKET_HEADER + 1);
     *out = statements_find(s, id);
-    if (!*out && id == STATEMENT_LAST)
+    if (!*out && id == STATEMENT_LAST && s->mariadb)
         put_u32(bytes + PACKET_HEADER + 1, STATEMENT_NONE);
     return true;
 }

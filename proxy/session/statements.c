@@ -146,7 +146,7 @@ void statement_counts(struct statement *st, const struct rewrite_result *r)
 struct statement *statements_find(struct session *s, uint32_t id)
 {
     struct statement *st;
-    if (id == STATEMENT_LAST)
+    if (id == STATEMENT_LAST && s->mariadb)
         id = s->last_prepared;
     HASH_FIND(hh, s->statements, &id, sizeof id, st);
     return st;

@@ -258,6 +258,21 @@ def test_what_was_prepared_last_is_not_what_was_refused(clients):
     assert direct.query(f"SELECT COUNT(*) FROM {behind.database}.orders WHERE user_id = 99") == [("0",)]
 
 
+def test_the_id_of_what_was_prepared_last_is_the_servers_matter(clients):
+    """MySQL knows none."""
+    behind = clients[0]
+    answers = []
+    for port in (behind.server.port, behind.proxy.port):
+        with Wire(port) as wire:
+            wire.login(database=behind.database)
+            for packet in (b"\x16DO 1", b"\x17\xff\xff\xff\xff\0\1\0\0\0"):
+                wire.send(packet)
+                last = wire.receive()
+            answers.append(last)
+    assert answers[0] == answers[1]
+    assert (answers[0][0] == 0xFF) == (behind.server.family == "mysql")
+
+
 @pytest.mark.only("mariadb", reason="MySQL has no id for the statement prepared last")
 def test_what_is_malformed_of_the_statement_prepared_last(clients):
     """Told by its own id it is another error, or none: the types may have been told before."""
