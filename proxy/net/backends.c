@@ -318,9 +318,7 @@ static void *thread_main(void *arg)
             looked_up = now();
         }
         run_errands(b, true);
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += PROBE_EVERY;
+        struct timespec until = clock_in(PROBE_EVERY * 1000);
         pthread_mutex_lock(&b->lock);
         int waited = 0;
         while (!b->stop && b->version == version && waited == 0)
@@ -336,7 +334,11 @@ struct backends *backends_new(const struct config *config)
     if (!b)
         return NULL;
     pthread_mutex_init(&b->lock, NULL);
-    pthread_cond_init(&b->wake, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&b->wake, &attr);
+    pthread_condattr_destroy(&attr);
     bool good = backends_set(b, config);
     if (good)
         good = b->threaded = pthread_create(&b->thread, NULL, thread_main, b) == 0;

@@ -20,6 +20,7 @@
 enum { NAMED = 3, PORT = 1 /* nobody listens there */ };
 
 static atomic_int seconds; /* that the clock is ahead */
+static atomic_int wall;    /* that the clock on the wall is ahead, until it is set back */
 static atomic_int turned;  /* by how many the name server's list is */
 
 /* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): the C library's are not for us */
@@ -28,6 +29,8 @@ int clock_gettime(clockid_t clock, struct timespec *t)
     int wrong = (int)syscall(SYS_clock_gettime, clock, t);
     if (clock == CLOCK_MONOTONIC)
         t->tv_sec += seconds;
+    else if (clock == CLOCK_REALTIME)
+        t->tv_sec += wall;
     return wrong;
 }
 
@@ -91,7 +94,7 @@ static int set_up(void **state)
     static struct endpoint endpoints[] = {{.text = "db:1", .host = "db", .port = "1"},
                                           {.text = "127.0.0.9:1", .host = "127.0.0.9", .port = "1"}};
     static struct config config = {.backends = endpoints, .backend_count = 2, .connect_timeout = 100};
-    seconds = turned = 0;
+    seconds = wall = turned = 0;
     struct backends *b = *state = backends_new(&config);
     if (b)
         wait_for_first(b, 2);
@@ -161,6 +164,16 @@ static void test_wherever_it_is_listed(void **state)
     assert_int_equal(next(*state, &turning), 2);
 }
 
+/* The thread that looks up and probes waits a second, not until the wall's clock is where it was. */
+static void test_a_clock_that_is_set_back(void **state)
+{
+    wall = 3600;
+    usleep(1500 * 1000); /* it has waited anew since */
+    turned = 2;
+    seconds += 10;
+    wait_for_first(*state, 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +181,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_one_that_failed_is_behind, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_and_for_a_minute, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_wherever_it_is_listed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_clock_that_is_set_back, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
