@@ -101,6 +101,7 @@ static void set_password_file(struct loader *l, const struct key *k, const struc
     if (failed || len > PASSWORD_MAX_BYTES) {
         load_report(l, e->line, "%s: %s cannot be read, or its first line is longer than %d bytes", k->name,
                     e->value, PASSWORD_MAX_BYTES);
+        take_password(l, k, e, base, "");
         return;
     }
     password[len] = '\0';
@@ -137,7 +138,13 @@ static void set_list(struct loader *l, const struct key *k, const struct ini_ent
     char *rest = text, *word;
     while (text && (word = strsep(&rest, ","))) {
         word += strspn(word, " \t");
-        word[strcspn(word, " \t")] = '\0';
+        size_t len = strlen(word);
+        while (len && strchr(" \t", word[len - 1]))
+            word[--len] = '\0';
+        if (strpbrk(word, " \t")) { /* two, of which one would be left out */
+            load_report(l, e->line, "%s: '%s': a blank stands where a comma is expected", k->name, word);
+            continue;
+        }
         char *longer = realloc(*list, (*count + 1) * size);
         if (!longer) {
             l->out_of_memory = true;

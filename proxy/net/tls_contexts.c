@@ -26,10 +26,10 @@ struct reading {
     unsigned mistakes;
 };
 
-/* OpenSSL's own reason for the last failure. */
+/* OpenSSL's own reason for the failure: the first, which lies deepest; the later ones say "system lib". */
 static const char *openssl_reason(void)
 {
-    unsigned long code = ERR_peek_last_error();
+    unsigned long code = ERR_peek_error();
     const char *reason = ERR_GET_LIB(code) == ERR_LIB_SYS ? strerror(ERR_GET_REASON(code)) /* NOLINT */
                                                           : ERR_reason_error_string(code);
     return reason ? reason : "unknown reason";

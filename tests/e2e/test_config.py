@@ -91,6 +91,16 @@ def test_every_mistake_is_said_at_once(tmp_path):
     assert output.count(f"{path}:") >= 4, output
 
 
+@pytest.mark.parametrize(("content", "reason"), [(None, "No such file or directory"), ("text", "no start line")])
+def test_a_certificate_that_cannot_be_used(tmp_path, good, content, reason):
+    certificate = tmp_path / "cert.pem"
+    if content:
+        certificate.write_text(content)
+    path = tmp_path / "x.ini"
+    path.write_text(f"{good}[tls]\ncert = {certificate}\nkey = {certificate}\n")
+    assert check(path) == (1, f"{path}:16: cert: {certificate}: {reason}\n")
+
+
 @pytest.mark.parametrize("content", [b"", b"\0\xff\xfe\0", b"[", b"[proxy", b"=\n" * 1000, b"[proxy]\n" + b"x" * 100000,
                                      b"[migration ]\n", b"[migration a]\n[migration a]\n"])
 def test_garbage_is_no_config(tmp_path, content):

@@ -78,6 +78,8 @@ static const struct {
     {"[proxy]\nbackend = 127.0.0.1:3306\n", "1: listen is missing in [proxy]"},
     {"[proxy]\nlisten = here\nbackend = h:1\n", "2: listen: 'here': expected host:port"},
     {"[proxy]\nlisten = h:1, h:99999\nbackend = h:1\n", "2: listen: 'h:99999': expected a port"},
+    {"[proxy]\nlisten = h:1\nbackend = h:1\n          h:2\n",
+     "3: backend: 'h:1 h:2': a blank stands where a comma is expected"},
     {"[proxy]\nlisten = ::1:3307\nbackend = h:1\n", "2: listen: '::1:3307': an IPv6 address"},
     {"[proxy]\nlisten = unix:sock\nbackend = h:1\n", "2: listen: 'unix:sock': a Unix socket is written"},
     {PROXY "connect_timeout = soon\n", "5: connect_timeout: expected a number"},
