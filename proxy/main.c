@@ -261,7 +261,7 @@ static bool open_admin(struct process *p, char *error, size_t error_size)
                                 .clients = count_clients,
                                 .backends = find_backends,
                                 .ctx = p,
-                                .listening = activation_named("admin"),
+                                .listening = activation_unix_named("admin"),
                                 .takeover = p->takeover};
     p->admin = admin_open(p->base, &admin, error, error_size);
     return p->admin != NULL;

@@ -120,10 +120,17 @@ int activation_at(const struct address *a)
     return ACTIVATION_NONE;
 }
 
-int activation_named(const char *name)
+static bool is_unix(int fd)
+{
+    int family = AF_UNSPEC;
+    socklen_t len = sizeof family;
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len) == 0 && family == AF_UNIX;
+}
+
+int activation_unix_named(const char *name)
 {
     for (size_t i = 0; i < handed_count; i++)
-        if (handed[i].fd >= 0 && strcmp(handed[i].name, name) == 0)
+        if (handed[i].fd >= 0 && strcmp(handed[i].name, name) == 0 && is_unix(handed[i].fd))
             return take(i);
     return -1;
 }

@@ -15,8 +15,9 @@ enum { ACTIVATION_NONE = -1, ACTIVATION_SERVED = -2 };
 /* The socket that listens at this address. It is the caller's from then on. */
 int activation_at(const struct address *a);
 
-/* The socket of that name (FileDescriptorName=), or -1; likewise. */
-int activation_named(const char *name);
+/* The Unix socket of that name (FileDescriptorName=, which a unit gives to all of its sockets), or -1;
+ * likewise. */
+int activation_unix_named(const char *name);
 
 /* Closes those that nobody asked for, with a warning. */
 void activation_close_rest(void);

@@ -64,8 +64,10 @@ def test_sockets_from_systemd(server):
     tcp = socket.create_server(("127.0.0.1", 0))
     six = socket.create_server(("::1", 0), family=socket.AF_INET6)
     stray = socket.create_server(("127.0.0.1", 0))
+    public = socket.create_server(("127.0.0.1", 0))
     admin, unix = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
-    proxy = Activated(server, [tcp, six, unix, stray, admin], ["clients", "clients", "", "stray", "admin"])
+    names = ["clients", "clients", "", "stray", "admin", "admin"]
+    proxy = Activated(server, [tcp, six, unix, stray, public, admin], names)
     try:
         for one, path in ((admin, proxy.admin_socket), (unix, proxy.socket)):
             one.bind(str(path))
@@ -84,6 +86,7 @@ def test_sockets_from_systemd(server):
         proxy.connect(unix_socket=str(proxy.socket)).close()
         assert proxy.ctl("status")["ok"]
         assert "the socket stray was handed down, but no `listen` names its address" in proxy.log()
+        assert "the socket admin was handed down, but no `listen` names its address" in proxy.log()  # it is TCP
         proxy.stop()
         # Neither file is the program's to remove; and who comes now waits again.
         assert proxy.admin_socket.exists() and proxy.socket.exists()
