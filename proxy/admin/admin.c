@@ -21,6 +21,7 @@ enum {
     LINE_MAX_BYTES = 16384,
     IDLE_S = 600, /* a client that says nothing for this long is let go */
     WRITE_S = 10, /* so is one that does not read */
+    PAUSE_S = 1,  /* after file descriptors ran out */
 };
 
 struct connection {
@@ -35,7 +36,7 @@ struct admin {
     char *path;
     ino_t inode; /* of the path's file; 0: it is not ours */
     int fd;
-    struct event *accept_event;
+    struct event *accept_event, *pause_over;
     pthread_mutex_t lock; /* guards the connections' fd */
     pthread_cond_t freed; /* a slot was */
     struct connection connections[CONNECTIONS_MAX];
@@ -168,13 +169,33 @@ static void refuse(int fd, const char *why)
     close(fd);
 }
 
+static void on_pause_over(evutil_socket_t none, short events, void *arg)
+{
+    (void)none;
+    (void)events;
+    struct admin *a = arg;
+    event_add(a->accept_event, NULL);
+}
+
+/* Out of descriptors or memory: who waits in the queue would wake this thread for ever. */
+static void pause_accepting(struct admin *a, int error)
+{
+    struct timeval pause = {PAUSE_S, 0};
+    log_error("admin socket: accept: %s; trying again in %d s", strerror(error), PAUSE_S);
+    if (event_add(a->pause_over, &pause) == 0)
+        event_del(a->accept_event);
+}
+
 static void on_accept(evutil_socket_t listening, short events, void *arg)
 {
     (void)events;
     struct admin *a = arg;
     int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+            pause_accepting(a, errno);
         return;
+    }
     struct connection *n = take_slot(a, fd);
     if (!n) {
         refuse(fd, "too many admin connections");
@@ -302,7 +323,8 @@ struct admin *admin_open(struct event_base *base, const struct admin_setup *setu
     if (ok) {
         a->setup.path = a->path;
         a->accept_event = event_new(base, a->fd, EV_READ | EV_PERSIST, on_accept, a);
-        ok = a->accept_event && event_add(a->accept_event, NULL) == 0;
+        a->pause_over = evtimer_new(base, on_pause_over, a);
+        ok = a->accept_event && a->pause_over && event_add(a->accept_event, NULL) == 0;
     }
     if (ok)
         return a;
@@ -323,6 +345,8 @@ void admin_close(struct admin *a)
         return;
     if (a->accept_event)
         event_free(a->accept_event);
+    if (a->pause_over)
+        event_free(a->pause_over);
     if (a->fd >= 0) {
         close(a->fd);
         admin_remove_file(a);

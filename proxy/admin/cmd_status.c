@@ -201,5 +201,10 @@ void cmd_help(struct call *c)
         cJSON_AddStringToObject(entry, "help", k->help);
         cJSON_AddItemToArray(list, entry);
     }
-    call_ok(c, o);
+    if (list && list->child) {
+        call_ok(c, o);
+        return;
+    }
+    cJSON_Delete(o);
+    call_fail(c, "there is no command %s; help lists the commands", c->word_count ? c->words[0] : "");
 }

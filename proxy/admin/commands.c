@@ -226,12 +226,33 @@ static void send_all(struct call *c, const char *p, size_t len)
     }
 }
 
+/* Bytes of the character at `p`, 0: they are no UTF-8. A NUL ends what `p` is in. */
+static size_t utf8_character(const unsigned char *p)
+{
+    size_t n = *p < 0x80 ? 1 : *p < 0xc2 ? 0 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : *p < 0xf5 ? 4 : 0;
+    for (size_t i = 1; i < n; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    bool longer_than_needed = (*p == 0xe0 && p[1] < 0xa0) || (*p == 0xf0 && p[1] < 0x90);
+    bool no_character = (*p == 0xed && p[1] > 0x9f) || (*p == 0xf4 && p[1] > 0x8f);
+    return longer_than_needed || no_character ? 0 : n;
+}
+
+/* What clients call themselves need not be UTF-8, and is cut where a buffer ends; JSON has to be. */
+static void make_utf8(char *text)
+{
+    for (size_t n; *text; text += n ? n : 1)
+        if ((n = utf8_character((unsigned char *)text)) == 0)
+            *text = '?';
+}
+
 /* Sends one object as a line; takes it. */
 static void send_json(struct call *c, cJSON *object)
 {
     char *text = object ? cJSON_PrintUnformatted(object) : NULL;
     cJSON_Delete(object);
     if (text) {
+        make_utf8(text);
         send_all(c, text, strlen(text));
         send_all(c, "\n", 1);
     } else {

@@ -65,15 +65,25 @@ static void print_any(const cJSON *line)
 
 /* ---- the commands ----------------------------------------------------------------------------------- */
 
+/* A name that a client gave itself: a terminal would obey what control characters are in it. */
+static void print_name(const char *label, const char *name)
+{
+    printf("%s", label);
+    for (; *name; name++)
+        putchar((unsigned char)*name < 0x20 || *name == 0x7f ? '?' : *name);
+}
+
 static void print_sessions_of(const cJSON *list)
 {
     const cJSON *s;
     cJSON_ArrayForEach(s, list)
     {
-        printf("  session %.0f (thread %.0f) %s@%s db=%s", number(s, "id"), number(s, "connection_id"),
-               text(s, "user"), text(s, "client"), text(s, "database"));
+        printf("  session %.0f (thread %.0f)", number(s, "id"), number(s, "connection_id"));
+        print_name(" ", text(s, "user"));
+        print_name("@", text(s, "client"));
+        print_name(" db=", text(s, "database"));
         if (*text(s, "program"))
-            printf(" program=%s", text(s, "program"));
+            print_name(" program=", text(s, "program"));
         if (number(s, "pinned") > 0)
             printf(" pinned to generation %.0f for %.0f ms", number(s, "pinned"), number(s, "pinned_ms"));
         if (is_true(s, "in_transaction"))

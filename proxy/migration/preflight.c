@@ -170,14 +170,17 @@ static void gate_grants(struct check *c)
     closed(c, "GRANT SELECT, UPDATE on the table to the control account");
 }
 
-/* Without TRIGGER the server hides triggers from the account: none seen is not none there. */
-static bool may_see_triggers(struct check *c)
+/* Whether the account has a privilege of its own. Without it the server hides what the gate looks for: none
+ * seen is not none there. */
+static bool has_privilege(struct check *c, const char *privilege)
 {
     const struct rule *r = rule_of(c);
     struct buf b = BUF_INIT;
     struct db_result result;
-    static const char mine[] = " privilege_type = 'TRIGGER' AND grantee ="
-                               " CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''')";
+    char mine[160];
+    snprintf(mine, sizeof(mine),
+             " privilege_type = '%s' AND grantee = CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''')",
+             privilege);
     buf_printf(&b, "SELECT 1 FROM information_schema.user_privileges WHERE%s", mine);
     buf_printf(&b, " UNION ALL SELECT 1 FROM information_schema.schema_privileges WHERE%s AND ", mine);
     sql_string(&b, r->db);
@@ -204,7 +207,7 @@ static void gate_triggers(struct check *c)
     if (found_names(c, &b, "triggers on the table:"))
         closed(c, "a trigger writes behind the proxy's back, and changes what expressions see; drop it");
     else if (c->gate->ok)
-        found(c, may_see_triggers(c)
+        found(c, has_privilege(c, "TRIGGER")
                      ? "no trigger on the table"
                      : "no trigger that the control account may see: it has no TRIGGER privilege"
                        " of its own");
@@ -271,7 +274,11 @@ static void gate_views(struct check *c)
             c,
             "a write through a view reaches one side only; drop them, or make sure that nobody writes them");
     else if (c->gate->ok)
-        found(c, "no updatable view over the columns");
+        found(c,
+              has_privilege(c, "SHOW VIEW")
+                  ? "no updatable view over the columns"
+                  : "no updatable view over the columns that the control account may see: it has no SHOW VIEW"
+                    " privilege of its own");
 }
 
 /* "text REGEXP 'the name as a word of its own'". A routine's text is as its author wrote it. */
@@ -302,6 +309,19 @@ static void add_names_table(struct buf *b, const struct rule *r, const char *sch
     buf_add_byte(b, ')');
 }
 
+/* Whether the texts of other accounts' routines are shown: MariaDB shows them to who may read mysql.proc,
+ * from 11.3 on also by a privilege; MySQL by another one. */
+static bool may_see_routines(struct check *c)
+{
+    struct db_result r;
+    if (has_privilege(c, "SHOW CREATE ROUTINE") || has_privilege(c, "SHOW_ROUTINE"))
+        return true;
+    bool may = db_query(c->db, SPAN("SELECT 1 FROM mysql.proc LIMIT 0"), &r);
+    if (may)
+        db_end(&r);
+    return may;
+}
+
 static void gate_routines(struct check *c)
 {
     const struct rule *r = rule_of(c);
@@ -315,7 +335,13 @@ static void gate_routines(struct check *c)
     if (found_names(c, &b, "routines and events whose text names the table:"))
         closed(c, "what they write does not pass the proxy; change them, or make sure that they only read");
     else if (c->gate->ok)
-        found(c, "no routine or event names the table");
+        found(c, !may_see_routines(c)
+                     ? "no routine or event that the control account may see names the table: it"
+                       " may not read mysql.proc (MySQL: it has no SHOW_ROUTINE)"
+                 : !has_privilege(c, "EVENT")
+                     ? "no routine or event that the control account may see names the table: it has no EVENT"
+                       " privilege of its own"
+                     : "no routine or event names the table");
 }
 
 static void gate_key(struct check *c)

@@ -4,6 +4,7 @@
 #include "proxy/net/context.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "config/log.h"
@@ -18,6 +20,8 @@
 #include "proxy/net/barrier.h"
 #include "proxy/net/gate.h"
 #include "proxy/net/generations.h"
+
+enum { OWN_FILES = 128, FILES_A_WORKER = 4 /* descriptors that are no session's */ };
 
 struct message {
     struct message *next;
@@ -69,6 +73,7 @@ struct workers {
     atomic_ullong accepted;
     atomic_ullong published;    /* number of the publication that is in force */
     pthread_mutex_t publishing; /* every worker sees the publications in one order */
+    unsigned files_allow;       /* as many sessions */
     unsigned count;
     struct worker list[];
 };
@@ -459,15 +464,18 @@ void worker_serve(struct worker *w, int fd, const struct accepted *client)
 {
     struct workers *ws = w->all;
     unsigned max = workers_config(ws)->max_connections, others = atomic_fetch_add(&ws->sessions, 1);
+    bool by_files = max == 0 || max > ws->files_allow;
+    max = by_files ? ws->files_allow : max;
     atomic_fetch_add(&ws->accepted, 1);
-    if (!w->stopped && (max == 0 || others < max)) {
+    if (!w->stopped && others < max) {
         ws->ops->start(w, fd, client);
         return;
     }
     if (w->stopped) {
         close(fd);
     } else {
-        log_warn("client %s refused: max_connections = %u are there", client->text, max);
+        log_warn("client %s refused: %s %u are there", client->text,
+                 by_files ? "as many as the limit of open files allows," : "max_connections =", max);
         refuse_too_many(fd);
     }
     worker_session_ended(w);
@@ -605,13 +613,25 @@ static struct workers *workers_new(const struct workers_setup *setup)
     return ws;
 }
 
+/* Two descriptors a session; but control connections, the admin socket and a reload must always find some. */
+static unsigned sessions_by_files(unsigned workers)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur > UINT_MAX)
+        return UINT_MAX;
+    unsigned all = (unsigned)limit.rlim_cur, own = OWN_FILES + FILES_A_WORKER * workers;
+    return (all - (own < all / 2 ? own : all / 2)) / 2;
+}
+
 struct workers *workers_start(const struct workers_setup *setup, char *error, size_t error_size)
 {
     signal(SIGPIPE, SIG_IGN);
     struct workers *ws = workers_new(setup);
     bool good = ws && ws->backends && ws->barrier;
-    if (good)
+    if (good) {
+        ws->files_allow = sessions_by_files(ws->count);
         barrier_published(ws->barrier, setup->first->generation);
+    }
     sigset_t all, before;
     sigfillset(&all); /* signals are the main thread's */
     pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -3,8 +3,10 @@ that may too little."""
 
 import json
 import re
+import resource
 import signal
 import socket
+import subprocess
 import threading
 import time
 
@@ -12,9 +14,11 @@ import pymysql
 import pytest
 
 from harness import CtlError, Migration, Proxy, Server, shop, wait_until
+from harness.ctl import program
 from harness.double import double, gates_of, prepared
 from harness.process import repository
 from harness.server import CONTROL_USER
+from harness.wire import Wire
 
 def test_a_statement_that_takes_long_is_waited_for(server, proxy, database):
     """Not as at a server that hangs: this one says in its own time that it waits in vain for the metadata lock."""
@@ -93,6 +97,10 @@ def test_an_account_that_may_too_little(server, database, proxy):
             one.ctl("dual-write", "m", "--force")
         assert "UPDATE" in gates_of(refused)["grants"]["detail"]
         server.query(f"GRANT UPDATE ON `{name}`.* TO poor@'%'")
+        server.script("CREATE PROCEDURE p() UPDATE t SET old = 1", name)
+        for gate, missing in (("triggers", "TRIGGER"), ("views", "SHOW VIEW"), ("routines", "mysql.proc")):
+            found = next(g for g in one.ctl("plan", "m")["gates"]["dual-write"] if g["name"] == gate)
+            assert found["ok"] and "that the control account may see" in found["detail"] and missing in found["detail"]
         assert one.ctl("dual-write", "m", "--force")["phase"] == "dual-write"
         one.ctl("rollback", "m")
     finally:
@@ -369,6 +377,49 @@ def test_too_many_admin_connections(relay):
     for connection in crowd:
         connection.close()
     wait_until(lambda: relay.ctl.run("status").returncode == 0, what="room for a connection")
+
+
+def test_descriptors_that_are_out_keep_nobody_busy(relay):
+    """Who waits at the admin socket is served when there are descriptors again."""
+    limit = resource.prlimit(relay.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(relay.pid, resource.RLIMIT_NOFILE, (relay.fd_count(), limit[1]))
+    with socket.socket(socket.AF_UNIX) as waiting:
+        waiting.settimeout(30)
+        waiting.connect(str(relay.admin_socket))
+        waiting.sendall(b"version\n")
+        before = relay.cpu_seconds()
+        wait_until(lambda: relay.log().count("admin socket: accept: Too many open files") >= 3, what="three tries")
+        assert relay.cpu_seconds() - before < 0.5
+        resource.prlimit(relay.pid, resource.RLIMIT_NOFILE, limit)
+        assert json.loads(waiting.makefile().readline())["ok"]
+
+
+class FewFiles(Proxy):
+    """Of 256 open files, half are kept for the process itself: 64 sessions."""
+
+    def spawn(self, command, env=None):
+        super().spawn(["prlimit", "--nofile=256", *command], env)
+
+
+def test_sessions_leave_descriptors_to_the_control(server):
+    with FewFiles(server) as one:
+        clients = [Wire(one.port) for _ in range(66)]
+        first = [wire.receive() for wire in clients]
+        assert [greeting[0] for greeting in first].count(10) == 64
+        refused = next(greeting for greeting in first if greeting[0] == 0xFF)
+        assert int.from_bytes(refused[1:3], "little") == 1040
+        assert one.ctl("status")["clients"] == 64 and one.ctl("reload")["ok"]
+        one.wait_log("as many as the limit of open files allows, 64 are there")
+        for wire in clients:
+            wire.close()
+
+
+def test_what_a_client_calls_itself_is_no_command_to_a_terminal(relay):
+    with relay.connect(program_name="a\x1b[2Jb\nc"):
+        assert relay.ctl("sessions")["sessions"][0]["program"] == "a\x1b[2Jb\nc"
+        shown = subprocess.run([program("crossfadectl"), "--socket", relay.admin_socket, "sessions"], check=True,
+                               capture_output=True, text=True)
+        assert shown.stdout.endswith(" program=a?[2Jb?c\n")
 
 
 def test_the_ready_datagram(server, tmp_path):
