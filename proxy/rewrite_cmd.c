@@ -208,6 +208,10 @@ static int set_up(struct run *r)
         fprintf(stderr, "crossfade rewrite: \"%s\" is no server version\n%s", r->options.server, usage);
         return EXIT_USAGE;
     }
+    if (r->options.charset && !sql_charset_known(span_of(r->options.charset))) {
+        fprintf(stderr, "crossfade rewrite: \"%s\" is no character set\n%s", r->options.charset, usage);
+        return EXIT_USAGE;
+    }
     if (r->options.sql_mode)
         d->modes = sql_modes_of(span_of(r->options.sql_mode));
     if (r->options.charset)

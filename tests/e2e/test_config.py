@@ -127,6 +127,15 @@ def test_phases_of_the_dry_run(tmp_path, phase, status):
     assert done.returncode == status and bool(done.stderr) == bool(status)
 
 
+@pytest.mark.parametrize("charset, status", [("GBK", 0), ("gb-k", 2)])
+def test_character_sets_of_the_dry_run(tmp_path, good, charset, status):
+    path = tmp_path / "crossfade.ini"
+    path.write_text(good)
+    done = subprocess.run([program("crossfade"), "rewrite", "--config", path, "--phase", "cutover", "--charset", charset],
+                          input="DO 1", capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == status and ("gb-k" in done.stderr) == bool(status)
+
+
 # ---- what only shows at work ----
 
 def test_a_table_that_is_not_there(server, proxy, database):
