@@ -158,15 +158,14 @@ static bool tell(struct session *s, char *bytes, size_t len)
 /* Counts a packet on from those that were put in or taken away before it. */
 static void renumber(const struct session *s, char *bytes)
 {
-    bytes[3] = (char)((unsigned char)bytes[3] + s->renumber);
+    if (s->renumber)
+        bytes[3] = (char)((unsigned char)bytes[3] + s->renumber);
 }
 
 /* A packet that decides something, and its way to the client. */
 static void pass_packet(struct session *s, char *bytes, size_t len)
 {
     struct span packet = {bytes, len};
-    if (s->renumber)
-        renumber(s, bytes);
     if (describe(s, packet) || tell(s, bytes, len))
         return;
     if (s->preparing) {
@@ -238,7 +237,7 @@ static size_t handle_event(struct session *s, enum track_event ev, char *bytes, 
     case TRACK_MORE:
         return 0;
     case TRACK_PASS:
-        if (s->renumber && at_header) /* the tracker is in whole mode: there is one header */
+        if (at_header) /* where it is counted on, the tracker is in whole mode: there is one header */
             renumber(s, bytes);
         if (s->preparing)
             prepare_answer(s, ev, packet);
@@ -247,12 +246,14 @@ static size_t handle_event(struct session *s, enum track_event ev, char *bytes, 
         return len;
     case TRACK_PACKET:
         note(s, packet);
+        renumber(s, bytes);
         pass_packet(s, bytes, len);
         return len;
     case TRACK_END:
         note(s, packet);
         if (s->tracker.kind == KIND_ERR && s->tracker.error == ERROR_REPREPARE && execute_again(s))
             return len;
+        renumber(s, bytes);
         if (hold(s, packet))
             return len;
         pass_packet(s, bytes, len);

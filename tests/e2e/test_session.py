@@ -354,6 +354,15 @@ def test_a_rewrite_may_move_a_text_over_the_packets_edge(dual, padding):
     assert new_names(dual, 5) == ("Long", "Way")
 
 
+def test_the_held_answer_to_ddl_is_numbered_as_the_client_counts(dual):
+    """The backend gets a packet more than the client has sent."""
+    sql = b"UPDATE users SET fullname = 'Long Way' WHERE id = 5; ALTER TABLE users COMMENT = 'renamed' /*"
+    with Wire(dual.proxy.port) as wire:
+        wire.login(database=dual.database)
+        wire.send(b"\x03" + sql + b"x" * (MAX_PAYLOAD - 10 - len(sql) - 3) + b"*/")
+        assert [wire.receive()[0] for _ in range(2)] == [0, 0]
+
+
 def test_an_error_in_a_transaction_holds_no_flip_up(shop_behind):
     """An ERR packet does not tell whether the transaction lives; the proxy finds out, and waits or does not."""
     behind = shop_behind(20, 20)
