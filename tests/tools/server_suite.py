@@ -125,7 +125,9 @@ def outcome(result):
         return result
     if not lines or TELLS_NOTHING.search(result):
         return None
-    return re.sub(r"\S*/crossfade-(mariadb|crossfade)-\w+", "", lines[0])  # the directories of server and proxy
+    text = re.sub(r"\S*/crossfade-(mariadb|crossfade)-\w+", "", lines[0])  # the directories of server and proxy
+    day = re.search(r"^\+\+\+ .*\t(\d{4}-\d\d-\d\d) ", result, re.M)  # of the run: when tables were created, …
+    return re.sub(rf"\b{day[1]} \d\d:\d\d:\d\d(\.\d+)?", "", text) if day else text
 
 
 def run_tests(command, environment, server, timeout):
