@@ -10,16 +10,17 @@ enum { ACTION_WORDS = 8 };
 /* One action of the list, as its first tokens outside of parentheses. */
 struct action {
     struct span words[ACTION_WORDS]; /* names without their quotes */
-    bool quoted[ACTION_WORDS];
+    bool named[ACTION_WORDS];        /* a name for certain: quoted, or behind a dot */
     size_t count;
     bool names_column; /* any token of it, within parentheses too, is a column of the rule */
-    bool foreign;      /* and one is FOREIGN */
+    bool qualified;    /* and one behind a dot, as in DROP COLUMN t.a */
+    bool foreign;      /* one is FOREIGN */
     bool broken;       /* it could not be read */
 };
 
 static bool is_word(const struct action *a, size_t i, const char *word)
 {
-    return i < a->count && !a->quoted[i] && span_ieq(a->words[i], span_of(word));
+    return i < a->count && !a->named[i] && span_ieq(a->words[i], span_of(word));
 }
 
 static bool is_one_of(const struct action *a, size_t i, const char *const *words)
@@ -56,11 +57,11 @@ static bool action_breaks(const struct action *a, const struct rule *r)
     if (is_word(a, 0, "RENAME")) /* RENAME [TO] table; of a column, an index */
         return !is_one_of(a, 1, no_column) && (!is_word(a, 1, "COLUMN") || a->names_column);
     if (is_word(a, 0, "DROP") || is_word(a, 0, "ALTER"))
-        return !is_one_of(a, 1, no_column) && is_rule_name(a, at, r);
+        return !is_one_of(a, 1, no_column) && (is_rule_name(a, at, r) || a->qualified);
     if (is_word(a, 0, "MODIFY"))
-        return is_rule_name(a, at, r);
+        return is_rule_name(a, at, r) || a->qualified;
     if (is_word(a, 0, "CHANGE"))
-        return is_rule_name(a, at, r) || is_rule_name(a, at + 1, r);
+        return is_rule_name(a, at, r) || is_rule_name(a, at + 1, r) || a->qualified;
     /* a foreign key's action would write the column past the proxy */
     return is_word(a, 0, "ADD") && a->foreign && a->names_column;
 }
@@ -76,9 +77,11 @@ static bool read_action(struct lexer *lx, const struct rule *r, struct action *a
 {
     unsigned depth = 0;
     bool any = false;
+    struct token t = {0};
     *a = (struct action){0};
     for (;;) {
-        struct token t = lex_next_significant(lx);
+        bool behind_dot = t.type == '.';
+        t = lex_next_significant(lx);
         if (t.type == TOK_END || t.type == ';')
             return any;
         any = true;
@@ -95,11 +98,12 @@ static bool read_action(struct lexer *lx, const struct rule *r, struct action *a
         if (t.type == TOK_QUOTED)
             word = (struct span){word.ptr + 1, word.len - 2};
         a->names_column = a->names_column || rule_has_column(r, word);
+        a->qualified = a->qualified || (behind_dot && rule_has_column(r, word));
         a->foreign = a->foreign || (t.type == TOK_WORD && span_ieq(word, SPAN("FOREIGN")));
         if (a->count == 0 && t.type == TOK_WORD && is_lock_wait(word))
             continue;
         if (depth == 0 && a->count < ACTION_WORDS) {
-            a->quoted[a->count] = t.type == TOK_QUOTED;
+            a->named[a->count] = t.type == TOK_QUOTED || behind_dot;
             a->words[a->count++] = word;
         }
     }

@@ -60,6 +60,7 @@ static uint32_t facts_of(const struct stmt *s)
         return FACT_DDL | FACT_TEMPORARY;
     case STMT_CREATE_VIEW:
     case STMT_CREATE_INDEX:
+    case STMT_DROP_DATABASE:
     case STMT_DDL_OTHER:
         return FACT_DDL;
     default:
@@ -102,16 +103,13 @@ static void note_temporary(struct run *run, const struct stmt *s)
     if (s->kind == STMT_ALTER_TABLE && !contains_word(text, "rename"))
         return;
     for (const struct table_name_list *t = s->tables; t; t = t->next) {
-        struct range verb = {s->range.off, t->name.range.off - s->range.off};
-        bool replaces =
-            s->kind == STMT_CREATE_TABLE && contains_word(span_in(run->plan.text, verb), "replace");
         struct rewrite_temporary item = {
             .db = name_given(&t->name.db) ? t->name.db.text : run->plan.database,
             .table = t->name.table.text,
             .created = s->kind == STMT_CREATE_TABLE,
         };
         struct rewrite_temporary gone = {.db = item.db, .table = item.table};
-        if (replaces && !add_temporary(run, gone)) /* it is, even where the new one cannot be made */
+        if (s->replaces && !add_temporary(run, gone)) /* it is, even where the new one cannot be made */
             return;
         if (!add_temporary(run, item))
             return;

@@ -57,12 +57,46 @@ bool text_names(const struct plan *p, struct span text, const struct rule *r)
     return found & SCAN_NAME || (found & SCAN_BROKEN && contains(text, r->table));
 }
 
+/* Refuses to take a database in which a migration runs. */
+static void refuse_database(struct plan *p, struct span name, const char *hint)
+{
+    for (size_t i = 0; i < p->rules->count; i++) {
+        const struct rule *r = &p->rules->rules[i];
+        if (rule_writes_both(r) && rules_same_table(p->rules, r->db, name))
+            refuse(p, r, "DROP DATABASE takes a migration's table while it runs", hint);
+    }
+}
+
 /* Refuses a text in which some name is that of a table whose migration runs. */
 static void refuse_named(struct plan *p, struct span text, const char *reason, const char *hint)
 {
     for (size_t i = 0; i < p->rules->count; i++) {
         const struct rule *r = &p->rules->rules[i];
         if (rule_writes_both(r) && text_names(p, text, r))
+            refuse(p, r, reason, hint);
+    }
+}
+
+/* Whether `name` stands in `text` as a word of its own, ASCII case aside. */
+static bool contains_name(struct span text, struct span name)
+{
+    for (size_t i = 0; name.len && i + name.len <= text.len; i++) {
+        size_t end = i + name.len;
+        if (span_ieq((struct span){text.ptr + i, name.len}, name) &&
+            (i == 0 || !lex_is(text.ptr[i - 1], CLASS_IDENT)) &&
+            (end == text.len || !lex_is(text.ptr[end], CLASS_IDENT)))
+            return true;
+    }
+    return false;
+}
+
+/* The same, and in its strings too, which it may run. */
+static void refuse_in_strings(struct plan *p, struct span text, const char *reason, const char *hint)
+{
+    for (size_t i = 0; i < p->rules->count; i++) {
+        const struct rule *r = &p->rules->rules[i];
+        bool reached = span_ieq(p->database, r->db) || contains(text, r->db);
+        if (rule_writes_both(r) && reached && contains_name(text, r->table))
             refuse(p, r, reason, hint);
     }
 }
@@ -78,10 +112,8 @@ static void plan_create_table(struct plan *p, const struct stmt *s)
 {
     if (!s->tables)
         return;
-    const struct table_name *name = &s->tables->name;
-    struct span verb = span_in(p->text, (struct range){s->range.off, name->range.off - s->range.off});
-    const struct source *taken = source_of_table(p, name, NULL, NULL);
-    if (!s->temporary && contains(verb, SPAN("replace")) && taken->rule_count)
+    const struct source *taken = source_of_table(p, &s->tables->name, NULL, NULL);
+    if (!s->temporary && s->replaces && taken->rule_count)
         refuse(p, taken->rules[0], "CREATE OR REPLACE TABLE takes a migration's table while it runs",
                "end the migration or roll it back first");
     if (s->query)
@@ -126,6 +158,7 @@ void plan_other(struct plan *p, const struct stmt *s)
     static const char *const end_first = "end the migration or roll it back first";
     static const char *const block_reason = "statements within a block are not rewritten";
     static const char *const block_hint = "send the statements by themselves";
+    static const char *const past_routine = "a routine would write or read the table past the proxy";
     for (const struct table_name_list *t = s->tables; t; t = t->next)
         source_of_table(p, &t->name, NULL, NULL);
     switch (s->kind) {
@@ -142,6 +175,14 @@ void plan_other(struct plan *p, const struct stmt *s)
         if (!s->temporary)
             refuse_tables(p, s, "DROP TABLE takes a migration's table while it runs", end_first);
         break;
+    case STMT_DROP_DATABASE:
+        refuse_database(p, s->name.text, end_first);
+        break;
+    case STMT_DDL_OTHER:
+        if (s->replaces && !s->temporary)
+            refuse_tables(p, s, "CREATE OR REPLACE SEQUENCE takes a migration's table while it runs",
+                          end_first);
+        break;
     case STMT_RENAME_TABLE:
         refuse_tables(p, s, "RENAME TABLE takes a migration's table while it runs", end_first);
         break;
@@ -156,7 +197,9 @@ void plan_other(struct plan *p, const struct stmt *s)
         refuse_named(p, stmt_text(p, s), "a trigger would write or read the table past the proxy", end_first);
         break;
     case STMT_CREATE_ROUTINE:
-        refuse_named(p, stmt_text(p, s), "a routine would write or read the table past the proxy", end_first);
+        refuse_named(p, stmt_text(p, s), past_routine, end_first);
+        if (runs_strings(p, stmt_text(p, s)))
+            refuse_in_strings(p, stmt_text(p, s), past_routine, end_first);
         break;
     case STMT_HANDLER:
         if (!closes_handler(p, s))

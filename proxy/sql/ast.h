@@ -373,7 +373,8 @@ enum stmt_kind {
     STMT_CREATE_TRIGGER,    /* tables = the table that it is on */
     STMT_CREATE_ROUTINE,    /* procedure, function, event, package: the body is not parsed */
     STMT_CREATE_INDEX,      /* and DROP INDEX: tables */
-    STMT_DDL_OTHER,         /* tables: of DROP VIEW and sequences; name: of CREATE, ALTER, DROP DATABASE */
+    STMT_DROP_DATABASE,     /* and CREATE OR REPLACE DATABASE: name */
+    STMT_DDL_OTHER,         /* tables: of DROP VIEW and sequences; name: of CREATE and ALTER DATABASE */
     STMT_SHOW,              /* SHOW, DESCRIBE, DESC, HELP: tables */
     STMT_HANDLER,           /* tables */
     STMT_ADMIN,    /* ANALYZE, CHECK, OPTIMIZE, REPAIR, FLUSH, RESET, KILL (exprs), GRANT, … : tables */
@@ -387,6 +388,7 @@ struct stmt {
     bool has_executable;        /* an executable comment is in it, or around it */
     bool explain;               /* EXPLAIN, DESCRIBE or ANALYZE in front of it */
     bool temporary;             /* CREATE / DROP TEMPORARY TABLE */
+    bool replaces;              /* CREATE OR REPLACE */
     struct expr *set_statement; /* SET STATEMENT a = e, … FOR: the values */
     bool has_set_statement;
     uint32_t param_count; /* markers in it */

@@ -11,8 +11,10 @@ static void object_prefixes(struct parser *p, struct stmt *s)
         case KW_TEMPORARY:
             s->temporary = true;
             break;
-        case KW_OR:
         case KW_REPLACE:
+            s->replaces = true;
+            break;
+        case KW_OR:
         case KW_UNIQUE:
         case KW_FULLTEXT:
         case KW_AGGREGATE:
@@ -183,12 +185,18 @@ static void drop_table(struct parser *p, struct stmt *s)
 
 static void database(struct parser *p, struct stmt *s)
 {
-    s->kind = STMT_DDL_OTHER;
+    s->kind = s->replaces ? STMT_DROP_DATABASE : STMT_DDL_OTHER;
     p_advance(p);
     p_if_exists(p);
     if (p_at_name(p))
         p_name(p, &s->name);
     p_skip_rest(p);
+}
+
+static void drop_database(struct parser *p, struct stmt *s)
+{
+    database(p, s);
+    s->kind = STMT_DROP_DATABASE;
 }
 
 /* The tables that ALTER TABLE names besides its own: RENAME [TO | AS] t, EXCHANGE PARTITION p WITH TABLE t.
@@ -257,8 +265,8 @@ static const struct object_kind {
     {KW_FUNCTION, routine, routine, NULL},
     {KW_EVENT, routine, routine, NULL},
     {KW_PACKAGE, routine, NULL, NULL},
-    {KW_DATABASE, database, database, database},
-    {KW_SCHEMA, database, database, database},
+    {KW_DATABASE, database, database, drop_database},
+    {KW_SCHEMA, database, database, drop_database},
     {KW_USER, administration, administration, administration},
     {KW_ROLE, administration, administration, administration},
     {KW_INSTANCE, NULL, administration, NULL},

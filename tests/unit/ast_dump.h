@@ -464,6 +464,7 @@ static const char *stmt_kind_name(enum stmt_kind kind)
         [STMT_CREATE_TRIGGER] = "trigger",
         [STMT_CREATE_ROUTINE] = "routine",
         [STMT_CREATE_INDEX] = "index",
+        [STMT_DROP_DATABASE] = "drop-database",
         [STMT_DDL_OTHER] = "ddl",
         [STMT_SHOW] = "show",
         [STMT_HANDLER] = "handler",
