@@ -332,7 +332,15 @@ static void gate_routines(struct check *c)
     buf_add_str(&b, " UNION ALL SELECT CONCAT('event ', event_schema, '.', event_name)"
                     " FROM information_schema.events");
     add_names_table(&b, r, "event_schema", "event_definition");
-    if (found_names(c, &b, "routines and events whose text names the table:"))
+    buf_add_str(&b, " UNION ALL SELECT CONCAT('trigger ', trigger_schema, '.', trigger_name)"
+                    " FROM information_schema.triggers");
+    add_names_table(&b, r, "trigger_schema", "action_statement");
+    buf_add_str(&b, " AND NOT (event_object_schema = "); /* the table's own have a gate of theirs */
+    sql_string(&b, r->db);
+    buf_add_str(&b, " AND event_object_table = ");
+    sql_string(&b, r->table);
+    buf_add_byte(&b, ')');
+    if (found_names(c, &b, "routines, events and other tables' triggers whose text names the table:"))
         closed(c, "what they write does not pass the proxy; change them, or make sure that they only read");
     else if (c->gate->ok)
         found(c, !may_see_routines(c)
@@ -341,7 +349,7 @@ static void gate_routines(struct check *c)
                  : !has_privilege(c, "EVENT")
                      ? "no routine or event that the control account may see names the table: it has no EVENT"
                        " privilege of its own"
-                     : "no routine or event names the table");
+                     : "no routine, event or other table's trigger names the table");
 }
 
 static void gate_key(struct check *c)

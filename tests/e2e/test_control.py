@@ -37,6 +37,7 @@ OBSTACLES = [
     ("triggers", "CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET NEW.other = 1"),
     ("views", "CREATE VIEW v AS SELECT id, old FROM t"),
     ("routines", "CREATE PROCEDURE p() UPDATE t SET old = 1"),
+    ("routines", "CREATE TABLE u (id INT); CREATE TRIGGER tr AFTER INSERT ON u FOR EACH ROW UPDATE t SET old = NEW.id"),
     ("routines", "CREATE EVENT e ON SCHEDULE EVERY 1 YEAR STARTS '2037-01-01 00:00:00' DO DELETE FROM t"),
     ("foreign_keys", "CREATE TABLE parent (id INT PRIMARY KEY); ALTER TABLE t ADD CONSTRAINT f FOREIGN KEY (old) "
                      "REFERENCES parent (id) ON UPDATE CASCADE"),
