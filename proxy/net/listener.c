@@ -211,7 +211,13 @@ static bool add_listener(struct listeners *ls, const struct address *a, const ch
     return false;
 }
 
-/* All addresses of an endpoint; the reason in `error` when one fails. */
+/* A machine without IPv6: names, and `*`, stand for addresses of it all the same. */
+static bool lacks_family(int family, int error)
+{
+    return family == AF_INET6 && (error == EAFNOSUPPORT || error == EADDRNOTAVAIL);
+}
+
+/* All addresses of an endpoint that the machine has; the reason in `error` when one fails, or it has none. */
 static bool open_endpoint(struct listeners *ls, const struct endpoint *e, char *error, size_t error_size)
 {
     struct address a;
@@ -227,17 +233,23 @@ static bool open_endpoint(struct listeners *ls, const struct endpoint *e, char *
         snprintf(error, error_size, "listen %s: %s", e->text, gai_strerror(bad));
         return false;
     }
-    bool good = true;
+    bool good = true, any = false;
+    int reason = 0;
     for (struct addrinfo *i = found; i && good; i = i->ai_next) {
         memset(&a, 0, sizeof a);
         memcpy(&a.addr, i->ai_addr, i->ai_addrlen);
         a.len = i->ai_addrlen;
-        good = add_listener(ls, &a, NULL);
+        bool opened = add_listener(ls, &a, NULL);
+        reason = opened ? reason : errno;
+        any = any || opened;
+        good = opened || lacks_family(i->ai_family, reason);
     }
-    if (!good)
-        snprintf(error, error_size, "listen %s: %s", e->text, strerror(errno));
     freeaddrinfo(found);
-    return good;
+    if (!good || !any)
+        snprintf(error, error_size, "listen %s: %s", e->text, strerror(reason));
+    else if (reason)
+        log_warn("listen %s: not at its IPv6 address: %s", e->text, strerror(reason));
+    return good && any;
 }
 
 /* In the worker's thread. */
