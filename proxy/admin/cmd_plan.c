@@ -20,21 +20,24 @@ static void record_expand(struct call *c, struct db *d, const char *outcome, con
     store_event(d, control_sidecar(c->control), &event);
 }
 
-/* Runs the DDL; without INSTANT only by force, since that may copy the table. */
-static bool apply(struct call *c, struct db *d, const struct target *t, const char *ddl)
+/* Runs the DDL; without INSTANT only by force, since that may copy the table: then *ddl becomes what was run.
+ */
+static bool apply(struct call *c, struct db *d, const struct target *t, char **ddl)
 {
     char error[CONTROL_ERROR_SIZE];
-    bool missing, ok = db_run(d, span_of(ddl)), forced = false;
+    bool missing, ok = db_run(d, span_of(*ddl)), forced = false;
     bool refused =
         !ok && (db_errno(d) == ERR_INSTANT_NOT_POSSIBLE || db_errno(d) == ERR_INSTANT_NOT_POSSIBLE_REASON);
     if (refused && c->force) {
         char *slow = expand_ddl(t, db_server(d), false, &missing, error, sizeof(error));
-        ok = slow && db_run(d, span_of(slow));
-        forced = true;
-        free(slow);
+        if ((forced = slow != NULL)) {
+            free(*ddl);
+            *ddl = slow;
+            ok = db_run(d, span_of(slow));
+        }
     }
     if (ok) {
-        record_expand(c, d, "done", ddl, forced);
+        record_expand(c, d, "done", *ddl, forced);
         return true;
     }
     snprintf(error, sizeof(error), "%s", db_error(d));
@@ -55,7 +58,7 @@ static void run_expand(struct call *c, struct db *d, const struct target *t)
         return;
     }
     bool wanted = c->apply && !c->dry_run && ddl;
-    if (!wanted || apply(c, d, t, ddl)) {
+    if (!wanted || apply(c, d, t, &ddl)) {
         cJSON *o = cJSON_CreateObject(), *list = cJSON_CreateArray();
         cJSON_AddStringToObject(o, "migration", c->words[0]);
         if (ddl)

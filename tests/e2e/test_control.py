@@ -158,6 +158,18 @@ def test_expand_prints_and_applies(server, proxy, database):
     assert one.ctl("expand", "m", "--apply")["ddl"] == []
 
 
+def test_expand_by_force_says_what_was_run(server, proxy, database):
+    name = database()
+    server.script("CREATE TABLE t (id INT PRIMARY KEY, old INT) ROW_FORMAT=COMPRESSED", name)
+    one = proxy([double(name)])
+    with pytest.raises(CtlError, match="--force runs it as the server can"):
+        one.ctl("expand", "m", "--apply")
+    (ddl,) = one.ctl("expand", "m", "--apply", "--force")["ddl"]
+    assert ddl == f"ALTER TABLE `{name}`.`t` ADD COLUMN `new` BIGINT INVISIBLE"
+    event = one.ctl("events", "m", "--limit", "1")["events"][0]
+    assert (event["detail"], event["forced"]) == (ddl, True)
+
+
 def test_expand_needs_a_type(server, proxy, database):
     name = database()
     server.script("CREATE TABLE t (id INT PRIMARY KEY, old INT)", name)
