@@ -88,7 +88,7 @@ static enum tls_state fail(struct tls *t)
     long verified = SSL_get_verify_result(t->ssl);
     if (buf_failed(&t->out))
         text = "out of memory";
-    else if (verified != X509_V_OK)
+    else if (verified != X509_V_OK && t->state == TLS_SHAKING)
         text = X509_verify_cert_error_string(verified);
     snprintf(t->reason, sizeof t->reason, "%s", text ? text : "broken off");
     ERR_clear_error();

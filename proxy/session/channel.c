@@ -495,15 +495,28 @@ static ssize_t receive_sealed(struct channel *c, bool kept)
     enum tls_state state = tls_receive(c->tls, sealed, to, sealed.len + TLS_RECORD_ROOM, &got);
     if (kept)
         c->in.end += got;
-    if (state == TLS_FAILED) {
+    if (state == TLS_FAILED && (shaking || got == 0)) {
         secure_failed(c, tls_reason(c->tls));
         return -1;
     }
     if (shaking && state != TLS_SHAKING)
         secure_shaken(c);
     if (got > 0)
-        return (ssize_t)got; /* where it is closed too, recv says so again */
+        return (ssize_t)got; /* where it has ended too, follow_tls() sees to that */
     return state == TLS_CLOSED ? 0 : -1;
+}
+
+/* TLS may have ended behind what has just been handled: by a goodbye, or by an alert, as of a server that
+ * finds no goodbye where the client has hung up. What a backend said before that still goes to the client. */
+static void follow_tls(struct channel *c)
+{
+    enum tls_state state = c->tls ? tls_state(c->tls) : TLS_OPEN;
+    if (c->eof)
+        return;
+    if (state == TLS_FAILED && c == &c->session->client)
+        secure_failed(c, tls_reason(c->tls));
+    else if (state == TLS_FAILED || state == TLS_CLOSED)
+        closed(c);
 }
 
 static void on_readable(struct channel *c)
@@ -540,8 +553,7 @@ static void on_readable(struct channel *c)
         if (buf_failed(&c->in))
             session_fail(s, "out of memory");
     }
-    if (c->tls && tls_state(c->tls) == TLS_CLOSED && !c->eof)
-        closed(c);
+    follow_tls(c);
     session_leave(s);
 }
 

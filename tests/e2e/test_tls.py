@@ -281,6 +281,16 @@ def test_rubbish_in_an_open_connection_ends_it(four, authority):
                     pass
 
 
+@pytest.mark.parametrize("backend", ["off", "verify-identity"])
+@pytest.mark.parametrize("sql,size", [("SELECT SLEEP(0.2), REPEAT('x', 10)", 10), ("SELECT REPEAT('x', 4000000)", 4000000)])
+def test_a_client_that_closes_one_direction_gets_its_answer(four, backend, sql, size):
+    """To a server's TLS that is no goodbye: it answers, and sends an alert right behind."""
+    client = four[backend].connect()
+    client._execute_command(3, sql)
+    client._sock.shutdown(socket.SHUT_WR)
+    assert client._rfile.read().count(b"x") >= size
+
+
 def test_a_failed_handshake_leaves_no_session(secure, authority):
     """Nothing else goes on that could sweep it away, and it counted among max_connections."""
     with behind(secure, tls(authority), settings={"max_connections": 1}) as proxy:
