@@ -170,6 +170,21 @@ static void set_endpoints(struct loader *l, const struct key *k, const struct in
     set_list(l, k, e, base, parse_endpoint, sizeof(struct endpoint));
 }
 
+static const char *parse_backend(const char *word, void *item)
+{
+    struct endpoint *e = item;
+    const char *reason = endpoint_parse(word, e);
+    if (reason || e->is_unix || strcmp(e->host, "*") != 0)
+        return reason;
+    endpoint_free(e);
+    return "'*' is for listening: a backend has one host";
+}
+
+static void set_backends(struct loader *l, const struct key *k, const struct ini_entry *e, void *base)
+{
+    set_list(l, k, e, base, parse_backend, sizeof(struct endpoint));
+}
+
 static const char *parse_network(const char *word, void *item)
 {
     return network_parse(word, item);
@@ -231,7 +246,7 @@ static void set_send(struct loader *l, const struct key *k, const struct ini_ent
 static const struct key proxy_keys[] = {
     {"listen", set_endpoints, AT(listen), .count_offset = offsetof(struct config, listen_count),
      .required = true},
-    {"backend", set_endpoints, AT(backends), .count_offset = offsetof(struct config, backend_count),
+    {"backend", set_backends, AT(backends), .count_offset = offsetof(struct config, backend_count),
      .required = true},
     {"admin_socket", set_socket_path, AT(admin_socket)},
     {"threads", set_unsigned, AT(threads), .min = 0, .max = 1024},

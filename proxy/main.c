@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/thread.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -389,10 +390,23 @@ static int bad_usage(const char *what, const char *word)
     return EXIT_BAD_USAGE;
 }
 
+/* Whoever starts it may have closed some of them: what is opened next would take their numbers, and the log
+ * be written into it. */
+static void open_standard_descriptors(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 int main(int argc, char **argv)
 {
     const char *path = NULL;
     bool check = false, takeover = false;
+    open_standard_descriptors();
     if (argc > 1 && strcmp(argv[1], "rewrite") == 0)
         return rewrite_command(argc - 1, argv + 1);
     for (int i = 1; i < argc; i++) {

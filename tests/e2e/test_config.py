@@ -1,5 +1,6 @@
 """Bad input: every mistake is a clear message with its place, none a crash."""
 
+import os
 import socket
 import subprocess
 
@@ -218,6 +219,22 @@ def test_a_process_that_cannot_listen_lets_nobody_in(server, tmp_path):
                     assert client.recv(1) == b"a reset"
         finally:
             one.remove()
+
+
+def test_started_without_standard_descriptors(server):
+    """What it opens must not get their numbers: the log would be written into it."""
+    one = Proxy(server, start=False)
+    one.write_config()
+    child = subprocess.Popen(["bash", "-c", 'exec "$@" <&- >&- 2>&-', "bash", program("crossfade"), "--config", one.config_path],
+                             env={**os.environ, **one.env})
+    try:
+        wait_until(lambda: connected(one.port), what="its socket").close()
+        assert {os.readlink(f"/proc/{child.pid}/fd/{fd}") for fd in range(3)} == {"/dev/null"}
+        assert one.ctl("status")["ok"]
+    finally:
+        child.terminate()
+        assert child.wait(30) == 0
+        one.remove()
 
 
 def test_a_socket_left_by_a_crash_is_taken_over(proxy):

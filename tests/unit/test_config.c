@@ -81,6 +81,7 @@ static const struct {
     {"[proxy]\nlisten = h:1\nbackend = h:1\n          h:2\n",
      "3: backend: 'h:1 h:2': a blank stands where a comma is expected"},
     {"[proxy]\nlisten = ::1:3307\nbackend = h:1\n", "2: listen: '::1:3307': an IPv6 address"},
+    {"[proxy]\nlisten = *:1\nbackend = *:1\n", "3: backend: '*:1': '*' is for listening"},
     {"[proxy]\nlisten = unix:sock\nbackend = h:1\n", "2: listen: 'unix:sock': a Unix socket is written"},
     {PROXY "connect_timeout = soon\n", "5: connect_timeout: expected a number"},
     {PROXY "log_level = loud\n", "5: log_level: expected debug or info or warn or error, not 'loud'"},
