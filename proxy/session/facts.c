@@ -141,6 +141,10 @@ void facts_apply(struct session *s, bool ok)
         else
             s->database_known = false;
     }
+    /* What ran unseen may have chosen one; where tracking is on, its words are here, or nothing has changed.
+     */
+    if ((c->facts & FACT_MODES) && (c->facts & FACT_PREPARED) && !s->schema_told)
+        s->database_known = false;
     s->schema_told = false;
 }
 

@@ -10,7 +10,8 @@
 
 /* MySQL's status flags do not tell ANSI_QUOTES, a routine leaves wrong ones behind, and those of init_connect
  * come with the first command's answer: as long as that is not known, a migrated table's name may stand in
- * double quotes, or behind a string that ends elsewhere. */
+ * double quotes, or behind a string that ends elsewhere. Nothing tells MariaDB's ORACLE and MSSQL, where
+ * BEGIN may open a block and brackets a name. */
 static bool may_be_read_otherwise(const struct session *s, const struct rewrite_session *rs, struct span text)
 {
     uint32_t doubted = 0;
@@ -21,6 +22,10 @@ static bool may_be_read_otherwise(const struct session *s, const struct rewrite_
         doubted |= SQL_ANSI_QUOTES;
     if (!told && memchr(text.ptr, '\\', text.len))
         doubted |= SQL_NO_BACKSLASH_ESCAPES;
+    if (s->mariadb && memchr(text.ptr, ';', text.len))
+        doubted |= SQL_ORACLE;
+    if (s->mariadb && memchr(text.ptr, '[', text.len))
+        doubted |= SQL_BRACKETS;
     struct rewrite_session other = *rs;
     for (uint32_t modes = doubted; modes; modes = (modes - 1) & doubted) {
         other.dialect.modes = rs->dialect.modes ^ modes;

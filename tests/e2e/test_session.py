@@ -197,6 +197,35 @@ def test_prepared_under_simultaneous_assignment_before_its_migration_was_declare
         writes_behind_a_late_migration(server, one, name, client)
 
 
+@pytest.mark.only("mariadb", reason="the sql_mode ORACLE, blocks outside of routines")
+def test_blocks_under_a_mode_that_nothing_tells_of(dual):
+    """The server is asked for it before such a text is let pass, though no name in it is a migrated table's."""
+    for text in ("BEGIN EXECUTE IMMEDIATE 'UPDATE users SET fullname = ''In Block'' WHERE id = 3'; END",
+                 "DECLARE x INT; BEGIN EXECUTE IMMEDIATE 'DELETE FROM users'; END"):
+        with dual.connect(client_flag=CLIENT.MULTI_STATEMENTS).cursor() as cursor:
+            cursor.execute("SET sql_mode = 'ORACLE'")
+            with pytest.raises(pymysql.MySQLError, match="statements within a block are not rewritten"):
+                cursor.execute(text)
+    with dual.connect(client_flag=CLIENT.MULTI_STATEMENTS).cursor() as cursor:
+        cursor.execute("BEGIN; UPDATE users SET fullname = 'No Block' WHERE id = 3; COMMIT")
+    assert new_names(dual, 3) == ("No", "Block")
+
+
+@pytest.mark.only("mariadb", reason="USE in SQL in strings")
+def test_a_database_that_a_procedure_chose_untracked(dual, server, database):
+    other = database("other")
+    server.query(f"CREATE TABLE {other}.users (id INT, fullname VARCHAR(50))")
+    server.query(f"CREATE PROCEDURE {other}.home() EXECUTE IMMEDIATE 'USE {dual.database}'")
+    with dual.connect().cursor() as cursor:
+        cursor.execute("SET session_track_schema = OFF")
+        cursor.execute(f"USE {other}")
+        cursor.execute("CALL home()")
+        cursor.execute("SELECT DATABASE()")
+        assert cursor.fetchone() == (dual.database,)
+        cursor.execute("UPDATE users SET fullname = 'By Procedure' WHERE id = 3")
+    assert new_names(dual, 3) == ("By", "Procedure")
+
+
 @pytest.mark.parametrize("tidy", ["CALL tidy()", "SELECT tidy()", "DO tidy()"])
 def test_a_temporary_table_that_a_routine_may_have_dropped(dual, tidy):
     """The server is asked: what hides the migrated table still goes on hiding it."""
