@@ -505,4 +505,7 @@ bool sets_modes_for_itself(const struct plan *p, const struct stmt *s);
  * cannot be cut into tokens), and the default database or some place in it is the table's database. */
 bool text_names(const struct plan *p, struct span text, const struct rule *r);
 
+/* Whether SQL in strings may be run in the text: PREPARE or EXECUTE is a word of it. */
+bool runs_strings(const struct plan *p, struct span text);
+
 #endif

@@ -161,6 +161,25 @@ static bool may_run_routine(const struct plan *p, const struct stmt *s)
     return !runs_none[s->kind] || s->has_set_statement || s->query;
 }
 
+/* Whether SET may choose a character set that the text does not name: by its number, DEFAULT, or an
+ * expression. */
+static bool sets_some_charset(const struct plan *p, const struct stmt *s)
+{
+    for (const struct expr *e = s->exprs; e; e = e->next) {
+        const struct expr *target = e->args, *value = target ? target->next : NULL;
+        if (!value || target->kind != EXPR_SYS_VAR)
+            continue;
+        struct span name = target->name.text, text = span_in(p->text, value->range);
+        bool named = value->kind == EXPR_LITERAL && !lex_is(text.ptr[0], CLASS_DIGIT) &&
+                     !span_ieq(text, SPAN("DEFAULT"));
+        if (!named && (span_ieq(name, SPAN("character_set_client")) || span_ieq(name, SPAN("names")) ||
+                       span_ieq(name, SPAN("character")) || span_ieq(name, SPAN("char")) ||
+                       span_ieq(name, SPAN("charset"))))
+            return true;
+    }
+    return false;
+}
+
 static void note_facts(struct run *run, const struct stmt *s)
 {
     struct plan *p = &run->plan;
@@ -186,6 +205,8 @@ static void note_facts(struct run *run, const struct stmt *s)
         for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
             if (contains_word(text, words[i]))
                 run->modes_set = run->look = true;
+        if (sets_some_charset(p, s))
+            run->modes_set = run->look = true;
         static const char *const charsets[] = {"names", "charset", "character", "collation"};
         for (size_t i = 0; i < sizeof charsets / sizeof charsets[0]; i++)
             p->charset_set = p->charset_set || contains_word(text, charsets[i]);
@@ -397,8 +418,20 @@ static void plan_old_shape(struct plan *p, const struct stmt *s, uint32_t edits_
     p->hint = first.hint;
 }
 
-/* As rule_named(), under whatever sql_mode and character set the server reads the text: one that does not let
- * pass, if there is one. */
+/* A migration that runs: one that does not let pass, if there is one. */
+static const struct rule *rule_running(const struct plan *p)
+{
+    const struct rule *found = NULL;
+    for (size_t i = 0; i < p->rules->count; i++) {
+        const struct rule *r = &p->rules->rules[i];
+        if ((!found || found->pass_unrewritable) && rule_writes_both(r))
+            found = r;
+    }
+    return found;
+}
+
+/* As rule_named(), and any where SQL in strings is run, under whatever sql_mode and character set the server
+ * reads the text: one that does not let pass, if there is one. */
 static const struct rule *rule_in_any_reading(const struct plan *p, struct span text)
 {
     static const uint32_t modes = SQL_ANSI_QUOTES | SQL_NO_BACKSLASH_ESCAPES;
@@ -418,6 +451,7 @@ static const struct rule *rule_in_any_reading(const struct plan *p, struct span 
         session.dialect.charset = charsets[i / mode_count];
         reader.session = &session;
         const struct rule *r = rewrite_names(&session, text) ? rule_named(&reader, text) : NULL;
+        r = r || !runs_strings(&reader, text) ? r : rule_running(p);
         if (r && !r->pass_unrewritable)
             return r;
         found = found ? found : r;

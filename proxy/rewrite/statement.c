@@ -139,8 +139,7 @@ static bool closes_handler(const struct plan *p, const struct stmt *s)
     return t.type == TOK_WORD && span_ieq((struct span){p->text.ptr + t.off, t.len}, SPAN("close"));
 }
 
-/* Whether SQL in strings may be run in a block. */
-static bool runs_strings(const struct plan *p, struct span text)
+bool runs_strings(const struct plan *p, struct span text)
 {
     struct lexer lx;
     struct token t;

@@ -108,12 +108,12 @@ static struct expr *set_target(struct parser *p)
     return e;
 }
 
-/* NAMES x [COLLATE y], CHARACTER SET x: as an assignment to NAMES or CHARACTER. */
+/* NAMES x [COLLATE y], CHARACTER SET x, CHAR SET x, CHARSET x: as an assignment to NAMES or CHARACTER. */
 static struct expr *set_names(struct parser *p)
 {
     struct expr *assign = p_expr_new(p, EXPR_ASSIGN), *e = p_expr_new(p, EXPR_SYS_VAR);
     struct expr_tail t = {assign, &assign->args};
-    bool character = p_at_kw(p, KW_CHARACTER);
+    bool character = !p_at_kw(p, KW_NAMES) && !p_at_kw(p, KW_CHARSET);
     p_any_name(p, &e->name);
     if (character)
         p_expect_kw(p, KW_SET, "expected SET");
@@ -131,7 +131,8 @@ static bool at_set_names(const struct parser *p)
     unsigned next = p_peek(p).type;
     if (next == '=' || next == TOK_ASSIGN || next == '.')
         return false;
-    return p_at_kw(p, KW_NAMES) || p_at_kw(p, KW_CHARSET) || p_at_kw(p, KW_CHARACTER);
+    return p_at_kw(p, KW_NAMES) || p_at_kw(p, KW_CHARSET) || p_at_kw(p, KW_CHARACTER) ||
+           (p_at_word(p, "CHAR") && p_peek_kw(p) == KW_SET);
 }
 
 /* SET PASSWORD, ROLE, DEFAULT ROLE, [scope] TRANSACTION, RESOURCE GROUP: no variables. */

@@ -190,10 +190,21 @@ static void test_several_statements(void **state)
         "EXECUTE IMMEDIATE 'SET sql_mode = ANSI_QUOTES'; UPDATE \"t\" SET a = 1",
         "SET NAMES gbk; SELECT '\xbf\\'; UPDATE t SET a = 1 -- '",
         "SET sql_mode = ''; DO 1; SET sql_mode = 'ANSI_QUOTES'; DO 2; UPDATE \"t\" SET a = 1",
+        "SET CHAR SET gbk; SELECT '\xbf\\'; UPDATE t SET a = 1 -- '",
+        "SET character_set_client = 28; SELECT '\xbf\\'; UPDATE t SET a = 1 -- '",
+        "SET @@session.character_set_client = @c; SELECT '\xbf\\'; UPDATE t SET a = 1 -- '",
+        "SET NAMES DEFAULT; SELECT '\xbf\\'; UPDATE t SET a = 1 -- '",
+        "SET sql_mode = 'ANSI_QUOTES'; EXECUTE IMMEDIATE 'UPDATE \"t\" SET a = 1'",
+        "SET sql_mode = 'ANSI_QUOTES'; PREPARE s FROM 'UPDATE \"t\" SET a = 1'",
+        "SET sql_mode = 'ORACLE'; BEGIN EXECUTE IMMEDIATE 'UPDATE t SET a = 1'; END",
     };
     for (size_t i = 0; i < sizeof unseen / sizeof unseen[0]; i++)
         expect(unseen[i], "!the text sets sql_mode or a character set before it names a migrated table");
-    expect("SET sql_mode = 'ANSI_QUOTES'; UPDATE \"x\" SET a = 't'; SELECT 1", NULL);
+    expect("SET sql_mode = 'ANSI_QUOTES'; UPDATE \"x\" SET a = 't execute'; SELECT 1", NULL);
+    expect("SET NAMES utf8mb4; UPDATE t SET a = 1", "SET NAMES utf8mb4; UPDATE t SET a = 1, `n` = (0 - `a`)");
+    expect(
+        "SET character_set_client = 'latin1', collation_connection = 8; UPDATE t SET a = 1",
+        "SET character_set_client = 'latin1', collation_connection = 8; UPDATE t SET a = 1, `n` = (0 - `a`)");
     expect_time_of_statements();
     expect("SELECT 1; SELECT a FROM", NULL);
     expect("SELECT 1; SELECT a FROM t WHERE", "!syntax");
