@@ -118,6 +118,8 @@ size_t auth_from_backend(struct session *s, char *bytes, size_t len)
         return 0;
     default:
         s->auth_turns += password_expects(s, payload);
+        if (!s->change)
+            session_timer(s, login_time(s)); /* for the client's next word, as the server gives it */
         channel_send(&s->client, bytes, used);
         return used;
     }

@@ -133,6 +133,8 @@ void login_timed_out(struct session *s)
         connect_next(s, ETIMEDOUT);
     } else if (s->state == STATE_BACKEND_TLS) {
         secure_timed_out(s);
+    } else if (s->state == STATE_AUTH && s->auth_turns == 0) {
+        session_timer(s, login_time(s)); /* it is the backend's turn, which may ask a PAM or a directory */
     } else
         session_fail(s, "the client did not log in in time");
 }

@@ -316,6 +316,15 @@ def test_full_authentication_with_a_script(fake, fake_proxies, how, backend, plu
     assert fake.trouble == []
 
 
+def test_a_backend_that_thinks_about_a_client_is_waited_for(fake, monkeypatch):
+    """PAM may ask a telephone: it is no client that does not log in in time."""
+    fake.account("caching_sha2_password", "secret word")
+    monkeypatch.setattr(fake, "thinks", 2.5)
+    with Proxy(None, backend=f"127.0.0.1:{fake.port}", settings={"handshake_timeout": 1000}) as proxy:
+        assert outcome("clear", proxy.port, proxy.socket, "user", "secret word") == [("user",)]
+    assert fake.trouble == []
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_further_factors_with_a_script(fake, fake_proxies, backend):
     """AuthNextFactor, and the dialogue of any plugin behind it, pass both ways; a wrong word in it is refused. So at the

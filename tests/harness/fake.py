@@ -7,6 +7,7 @@ import ssl
 import struct
 import subprocess
 import threading
+import time
 
 from .wire import MAX_PAYLOAD
 
@@ -137,6 +138,7 @@ class Conversation:
                     raise Refused
 
     def accept(self):
+        time.sleep(self.fake.thinks)
         self.send(b"\0\0\0\2\0\0\0")
 
     def answer(self):
@@ -185,6 +187,7 @@ class FakeMysql:
         self.factors = []  # (plugin, [(what it says, what it must hear)]) of each further one
         self.trouble, self.proofs = [], []
         self.injected = b""  # sent in clear behind the greeting
+        self.thinks = 0  # seconds, before it lets a client in
         tcp, unix = socket.create_server(("", 0)), socket.socket(socket.AF_UNIX)
         self.port, self.socket = tcp.getsockname()[1], directory / "fake.sock"
         unix.bind(str(self.socket))
