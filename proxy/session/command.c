@@ -83,7 +83,7 @@ static void await_answer(struct session *s, uint8_t command)
 {
     enum answer answer = command == COM_STMT_EXECUTE && s->cursor ? ANSWER_CURSOR : answer_of(command);
     s->command = command;
-    s->schema_told = false;
+    s->schema_told = s->charset_told = false;
     tracker_begin(&s->tracker, answer, s->capabilities);
     s->tracker.definitions = s->shown != NULL;
     if (answer == ANSWER_NONE)

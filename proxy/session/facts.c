@@ -58,6 +58,7 @@ void facts_forget(struct session *s)
 {
     s->modes_known = s->charset_known = s->database_known = false;
     s->modes_doubted = false;
+    s->charset_doubted = true;
     believe_flags(s);
     s->sql_prepared = false;
     temporary_forget(s);
@@ -73,6 +74,8 @@ void facts_from_ok(struct session *s, struct span payload)
             facts_set_database(s, item.value);
         } else if (item.type == STATE_VARIABLE && span_eq(item.name, SPAN("character_set_client"))) {
             s->dialect.charset = sql_charset_of(item.value);
+            s->charset_told = true;
+            s->charset_doubted = false;
         }
     }
 }
@@ -129,8 +132,10 @@ void facts_apply(struct session *s, bool ok)
 {
     const struct changes *c = s->pending;
     s->pending = NULL;
-    if (c->facts & FACT_MODES)
+    if (c->facts & FACT_MODES) {
         s->modes_known = s->charset_known = false;
+        s->charset_doubted |= !s->charset_told; /* session_track_system_variables may leave it out */
+    }
     if (c->facts & FACT_TEMPORARY)
         temporary_apply(s, &c->temporary, ok);
     /* With session tracking the server itself has said which database it is by now, unless that was turned
@@ -159,6 +164,7 @@ void facts_set_modes(struct session *s, struct span sql_mode, struct span charse
     free(s->collation);
     s->collation = strndup(collation.ptr, collation.len);
     s->modes_known = s->charset_known = s->sql_mode && s->charset && s->collation;
+    s->charset_doubted = false;
     s->modes_doubted = modes_told(s) != (s->dialect.modes & facts_modes_in_flags(s));
 }
 

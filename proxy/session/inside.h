@@ -174,11 +174,13 @@ struct session {
     bool status_stale; /* an ERR came since, which carries none */
     bool sql_prepared; /* statements may have got a name without being seen */
     bool schema_told;  /* the answer under way said which database is the default now */
+    bool charset_told; /* and in which character set texts are read */
     bool asked;        /* the modes were asked for this command already */
     bool cursor;       /* COM_STMT_EXECUTE: it asks for a cursor */
     bool syntax_taken; /* the server takes the command's text, which was not understood here */
     bool modes_known, charset_known, database_known;
-    bool modes_doubted; /* where they are not known, the status flags may be wrong about them */
+    bool charset_doubted; /* where it is not known, what the server told last may not be all */
+    bool modes_doubted;   /* where they are not known, the status flags may be wrong about them */
     struct sql_dialect dialect;
     char *database; /* malloc'ed, or NULL: none */
     size_t database_len;

@@ -60,8 +60,11 @@ struct statement *statement_of(struct session *s, struct span text, enum text_pl
 struct sql_dialect statement_dialect(const struct session *s, const struct statement *st)
 {
     struct sql_dialect d = s->dialect;
-    if (st->settled)
-        return st->dialect;
+    if (st->settled) { /* but assignments run by the modes of the execution */
+        d.modes = (st->dialect.modes & ~(uint32_t)SQL_SIMULTANEOUS) | (d.modes & SQL_SIMULTANEOUS);
+        d.charset = st->dialect.charset;
+        return d;
+    }
     uint32_t told = facts_modes_in_flags(s);
     d.modes = (d.modes & ~told) | (st->dialect.modes & told);
     d.charset = st->dialect.charset;

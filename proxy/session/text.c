@@ -8,6 +8,22 @@
 
 #define ERROR_MALFORMED 1835
 
+/* Whether the text names a migrated table in some character set: a character may end in a byte of ASCII. */
+static bool named_in_other_charsets(struct rewrite_session rs, struct span text)
+{
+    static const enum sql_charset charsets[] = {CHARSET_ASCII_SAFE, CHARSET_SJIS, CHARSET_BIG5, CHARSET_GBK,
+                                                CHARSET_GB18030};
+    bool ascii = true;
+    for (size_t i = 0; i < text.len && ascii; i++)
+        ascii = (unsigned char)text.ptr[i] < 0x80;
+    for (size_t i = 0; i < sizeof charsets / sizeof charsets[0] && !ascii; i++) {
+        rs.dialect.charset = charsets[i];
+        if (rewrite_names(&rs, text))
+            return true;
+    }
+    return false;
+}
+
 /* MySQL's status flags do not tell ANSI_QUOTES, a routine leaves wrong ones behind, and those of init_connect
  * come with the first command's answer: as long as that is not known, a migrated table's name may stand in
  * double quotes, or behind a string that ends elsewhere. Nothing tells MariaDB's ORACLE and MSSQL, where
@@ -27,6 +43,8 @@ static bool may_be_read_otherwise(const struct session *s, const struct rewrite_
     if (s->mariadb && memchr(text.ptr, '[', text.len))
         doubted |= SQL_BRACKETS;
     struct rewrite_session other = *rs;
+    if (s->charset_doubted && named_in_other_charsets(other, text))
+        return true;
     for (uint32_t modes = doubted; modes; modes = (modes - 1) & doubted) {
         other.dialect.modes = rs->dialect.modes ^ modes;
         if (rewrite_wanted(&other, text))

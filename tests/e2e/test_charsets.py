@@ -3,6 +3,7 @@ set to say, at the login or by SET NAMES, and the server must read the text that
 
 import pymysql
 import pytest
+from pymysql.constants import CLIENT
 
 from harness import Twin, shop
 
@@ -51,6 +52,18 @@ def test_a_letter_that_ends_in_a_backslash(shop_behind, server, late):
                 twin.check_tables()
             server.query(f"DROP DATABASE `{direct}`")
             assert behind.drift()["users_name"] == 0, charset
+
+
+def test_a_character_set_that_nothing_tells_of(shop_behind):
+    """The server tells of character_set_client only while session_track_system_variables names it."""
+    behind = shop_behind(users=5, orders=1)
+    behind.walk("dual-write")
+    with behind.connect(client_flag=CLIENT.MULTI_STATEMENTS) as connection, connection.cursor() as cursor:
+        cursor.execute("SET session_track_system_variables = 'autocommit'")
+        cursor.execute("SET NAMES gbk")
+        cursor.execute(b"SELECT '\xd5\x5c' INTO @v; UPDATE users SET fullname = 'Not Told' WHERE id = 3; -- '")
+    assert behind.server.query(f"SELECT first_name, last_name FROM {behind.database}.users WHERE id = 3") == [
+        ("Not", "Told")]
 
 
 @pytest.mark.parametrize("name", ["F\u0130RST_NAME", "f\u0131rst_name", "fir\u017ft_name", "`f\u0130rst_name`"])

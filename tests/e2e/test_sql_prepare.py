@@ -123,6 +123,18 @@ def test_modes_of_the_first_time(shop_twin):
         twin.same("SELECT @@sql_mode, DATABASE(), 'a\\'b', \"x\"")
 
 
+@pytest.mark.only("mariadb", reason="MySQL has no such sql_mode")
+def test_assignments_run_by_the_mode_of_the_execution(shop_twin):
+    behind, twin = shop_twin(20, 20)
+    behind.walk("verify")
+    twin.same("UPDATE users SET fullname = 'Mode Known' WHERE id = 1")
+    twin.same("PREPARE s FROM 'UPDATE users SET fullname = CONCAT(''A'', fullname), visits = visits + 1 WHERE id < ?'")
+    for mode in ("SIMULTANEOUS_ASSIGNMENT", "", "SIMULTANEOUS_ASSIGNMENT,ANSI_QUOTES"):
+        twin.same(f"SET sql_mode = '{mode}'")
+        twin.same("EXECUTE s USING 9")
+        twin.check_tables()
+
+
 def test_database_of_the_first_time(shop_twin):
     behind, twin = shop_twin(20, 20)
     twin.same("PREPARE s FROM 'SELECT fullname FROM users WHERE id = ?'")
