@@ -210,15 +210,20 @@ static struct span label_of(const struct select_item *item)
     return e->kind == EXPR_COLUMN ? e->name.text : SPAN("");
 }
 
-/* Whether an unqualified name is that of a select item. */
-static bool is_label(const struct scope *s, const struct expr *e)
+/* The first select item of an unqualified name; NULL: none. */
+static const struct select_item *item_labelled(const struct scope *s, const struct expr *e)
 {
     if (name_given(&e->table) || !s->select)
-        return false;
-    for (const struct select_item *item = s->select->items; item; item = item->next)
-        if (item->expr->kind != EXPR_STAR && span_ieq(label_of(item), e->name.text))
-            return true;
-    return false;
+        return NULL;
+    const struct select_item *item = s->select->items;
+    while (item && (item->expr->kind == EXPR_STAR || !span_ieq(label_of(item), e->name.text)))
+        item = item->next;
+    return item;
+}
+
+static bool is_label(const struct scope *s, const struct expr *e)
+{
+    return item_labelled(s, e) != NULL;
 }
 
 /* Whether the select list has a star that shows the table's old columns under their names. */
@@ -273,6 +278,15 @@ static const struct select_item *item_called(struct plan *p, const struct scope 
     return NULL;
 }
 
+static void spell_out(struct plan *p, const struct select_item *item, struct range at)
+{
+    struct builder b = {.arena = p->arena};
+    builder_add(&b, SPAN("("));
+    builder_add_fragment(&b, rendered(p, item->expr->range));
+    builder_add(&b, SPAN(")"));
+    edits_replace(&p->edits, at, builder_done(&b));
+}
+
 /* Within an expression of GROUP BY or ORDER BY a name is a column before it is an alias: where a new column
  * has an alias' name, what the alias stands for is written in its place. */
 static void spell_out_aliases(struct plan *p, struct scope *s, const struct expr *e)
@@ -285,11 +299,7 @@ static void spell_out_aliases(struct plan *p, struct scope *s, const struct expr
     if (item->expr->has_query || !is_repeatable(p, item->expr->range))
         refuse_about(p, NULL, "%.*s means an alias within an expression, and the new column has its name",
                      e->name.text, "give the item another alias");
-    struct builder b = {.arena = p->arena};
-    builder_add(&b, SPAN("("));
-    builder_add_fragment(&b, rendered(p, item->expr->range));
-    builder_add(&b, SPAN(")"));
-    edits_replace(&p->edits, e->range, builder_done(&b));
+    spell_out(p, item, e->range);
 }
 
 /* An expression of GROUP BY or ORDER BY. */
@@ -479,22 +489,64 @@ void check_full_group(struct plan *p, const struct query *q, const struct scope 
 
 /* ---- HAVING ---- */
 
-/* Whether GROUP BY has the column of that name though a select item of that name is something else: HAVING
- * means the column then, and it is no column any more. */
-static const struct rule *grouped_beside_label(struct plan *p, const struct scope *s, const struct expr *e)
+/* The migration's column that a name alone or a place in GROUP BY stands for. */
+static bool grouped_column(struct plan *p, const struct scope *s, const struct order_item *g,
+                           struct column_ref *out)
 {
-    struct column_ref ref;
-    unsigned position;
-    for (const struct order_item *g = s->select->group; g; g = g->next) {
-        const struct expr *by = bare(g->expr);
-        if (by->kind != EXPR_COLUMN || !span_ieq(by->name.text, e->name.text) ||
-            !resolve_read(p, s, by, &ref) || ref.column->value.plain_column)
-            continue;
-        const struct select_item *item = item_of_column(p, s, &ref, &position);
-        if (!item || !span_ieq(label_of(item), e->name.text))
-            return ref.rule;
+    const struct expr *by = bare(g->expr);
+    if (by->kind == EXPR_LITERAL) {
+        struct span digits = span_in(p->text, by->range);
+        const struct select_item *item = s->select->items;
+        unsigned place = 0;
+        for (size_t i = 0; i < digits.len && place < 10000; i++)
+            place = place * 10 + (unsigned char)(digits.ptr[i] - '0');
+        for (; item && item->expr->kind != EXPR_STAR && place > 1; place--)
+            item = item->next;
+        by = item && item->expr->kind != EXPR_STAR ? bare(item->expr) : by;
     }
-    return NULL;
+    return by->kind == EXPR_COLUMN && resolve_column(p, s, by, out) && out->scope == s && must_flip(out);
+}
+
+/* HAVING takes a grouped column of its name before a select item of that name. true: it does, as it is
+ * written or as it will be sent, where a grouped column comes from a new one of that name. */
+static bool grouped_beside_label(struct plan *p, const struct scope *s, const struct expr *e,
+                                 const struct select_item *item, struct column_ref *ref)
+{
+    const struct expr *shown = bare(item->expr);
+    struct column_ref same;
+    for (const struct order_item *g = s->select->group; g; g = g->next) {
+        if (!grouped_column(p, s, g, ref))
+            continue;
+        const struct expression *value = &ref->column->value;
+        bool named = span_ieq(ref->column->name, e->name.text) ||
+                     (value->plain_column && span_ieq(value->refs[0].column, e->name.text));
+        if (named && (shown->kind != EXPR_COLUMN || !resolve_column(p, s, shown, &same) ||
+                      same.column != ref->column || same.source != ref->source))
+            return true;
+    }
+    return false;
+}
+
+/* A select item's name in HAVING stays, unless it means a grouped column, or would come to mean one: HAVING
+ * may have an aggregate in the name's place. */
+static void walk_having_label(struct plan *p, const struct scope *s, const struct expr *e)
+{
+    const struct select_item *item = item_labelled(s, e);
+    struct column_ref ref;
+    if (!grouped_beside_label(p, s, e, item, &ref))
+        return;
+    touch(p, ref.rule, ref.column->name, false);
+    bool old = span_ieq(ref.column->name, e->name.text);
+    if (old && ref.column->value.plain_column)
+        flip(p, &ref, e->range);
+    else if (old)
+        refuse_about(p, ref.rule, "HAVING reads %.*s, which is grouped and the name of another item",
+                     e->name.text, "give the item another name");
+    else if (is_aggregate(bare(item->expr)) && !item->expr->has_query && is_repeatable(p, item->expr->range))
+        spell_out(p, item, e->range);
+    else
+        refuse_about(p, ref.rule, "HAVING means an item by %.*s, and a grouped column's new one has its name",
+                     e->name.text, "give the item another alias");
 }
 
 /* Outside of an aggregate HAVING sees select items and grouped columns only: it is given the item's name. */
@@ -508,10 +560,7 @@ void walk_having(struct plan *p, struct scope *s, const struct expr *e)
     }
     if (e->kind == EXPR_COLUMN) {
         if (is_label(s, e)) {
-            const struct rule *r = grouped_beside_label(p, s, e);
-            if (r)
-                refuse_about(p, r, "HAVING reads %.*s, which is grouped and the name of another item",
-                             e->name.text, "give the item another name");
+            walk_having_label(p, s, e);
             return;
         }
         if (!resolve_read(p, s, e, &ref))
