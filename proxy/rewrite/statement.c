@@ -17,14 +17,20 @@ static struct span stmt_text(const struct plan *p, const struct stmt *s)
     return span_in(p->text, s->range);
 }
 
-/* The running migrations of the tables that the statement names. */
+/* The running migrations of one table. */
+static void refuse_table(struct plan *p, const struct table_name_list *t, const char *reason,
+                         const char *hint)
+{
+    const struct source *source = source_of_table(p, &t->name, NULL, NULL);
+    for (uint32_t i = 0; i < source->rule_count; i++)
+        refuse(p, source->rules[i], reason, hint);
+}
+
+/* Those of all tables that the statement names. */
 static void refuse_tables(struct plan *p, const struct stmt *s, const char *reason, const char *hint)
 {
-    for (const struct table_name_list *t = s->tables; t; t = t->next) {
-        const struct source *source = source_of_table(p, &t->name, NULL, NULL);
-        for (uint32_t i = 0; i < source->rule_count; i++)
-            refuse(p, source->rules[i], reason, hint);
-    }
+    for (const struct table_name_list *t = s->tables; t; t = t->next)
+        refuse_table(p, t, reason, hint);
 }
 
 bool contains_word(struct span text, const char *word)
@@ -116,6 +122,9 @@ static void plan_create_table(struct plan *p, const struct stmt *s)
     if (!s->temporary && s->replaces && taken->rule_count)
         refuse(p, taken->rules[0], "CREATE OR REPLACE TABLE takes a migration's table while it runs",
                "end the migration or roll it back first");
+    for (const struct table_name_list *t = s->tables->next; s->merges && t; t = t->next)
+        refuse_table(p, t, "a MERGE table would read and write the table past the proxy",
+                     "create it when the migration is done");
     if (s->query)
         plan_create_select(p, s);
 }

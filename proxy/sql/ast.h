@@ -365,18 +365,18 @@ enum stmt_kind {
     STMT_TRANSACTION,       /* BEGIN, START TRANSACTION, COMMIT, ROLLBACK, SAVEPOINT, XA … */
     STMT_LOCK,              /* LOCK TABLES, UNLOCK TABLES, FLUSH TABLES … WITH READ LOCK: tables */
     STMT_TRUNCATE,          /* tables */
-    STMT_CREATE_TABLE,      /* [TEMPORARY]: tables: the new one, and that of LIKE; query for … SELECT */
-    STMT_DROP_TABLE,        /* [TEMPORARY]: tables */
-    STMT_ALTER_TABLE,       /* tables */
-    STMT_RENAME_TABLE,      /* tables: from, to, from, to … */
-    STMT_CREATE_VIEW,       /* tables = the view; query */
-    STMT_CREATE_TRIGGER,    /* tables = the table that it is on */
-    STMT_CREATE_ROUTINE,    /* procedure, function, event, package: the body is not parsed */
-    STMT_CREATE_INDEX,      /* and DROP INDEX: tables */
-    STMT_DROP_DATABASE,     /* and CREATE OR REPLACE DATABASE: name */
-    STMT_DDL_OTHER,         /* tables: of DROP VIEW and sequences; name: of CREATE and ALTER DATABASE */
-    STMT_SHOW,              /* SHOW, DESCRIBE, DESC, HELP: tables */
-    STMT_HANDLER,           /* tables */
+    STMT_CREATE_TABLE, /* [TEMPORARY]: tables: the new one, and those of LIKE, UNION; query for … SELECT */
+    STMT_DROP_TABLE,   /* [TEMPORARY]: tables */
+    STMT_ALTER_TABLE,  /* tables */
+    STMT_RENAME_TABLE, /* tables: from, to, from, to … */
+    STMT_CREATE_VIEW,  /* tables = the view; query */
+    STMT_CREATE_TRIGGER, /* tables = the table that it is on */
+    STMT_CREATE_ROUTINE, /* procedure, function, event, package: the body is not parsed */
+    STMT_CREATE_INDEX,   /* and DROP INDEX: tables */
+    STMT_DROP_DATABASE,  /* and CREATE OR REPLACE DATABASE: name */
+    STMT_DDL_OTHER,      /* tables: of DROP VIEW and sequences; name: of CREATE and ALTER DATABASE */
+    STMT_SHOW,           /* SHOW, DESCRIBE, DESC, HELP: tables */
+    STMT_HANDLER,        /* tables */
     STMT_ADMIN,    /* ANALYZE, CHECK, OPTIMIZE, REPAIR, FLUSH, RESET, KILL (exprs), GRANT, … : tables */
     STMT_COMPOUND, /* BEGIN NOT ATOMIC, IF, CASE, LOOP … outside of a routine: the body is not parsed */
     STMT_OTHER,    /* a first word that is not known */
@@ -389,6 +389,7 @@ struct stmt {
     bool explain;               /* EXPLAIN, DESCRIBE or ANALYZE in front of it */
     bool temporary;             /* CREATE / DROP TEMPORARY TABLE */
     bool replaces;              /* CREATE OR REPLACE */
+    bool merges;                /* CREATE / ALTER TABLE … UNION = (…), of ENGINE = MERGE */
     struct expr *set_statement; /* SET STATEMENT a = e, … FOR: the values */
     bool has_set_statement;
     uint32_t param_count; /* markers in it */

@@ -84,6 +84,20 @@ static void partition_by(struct parser *p)
         p_skip_parens(p);
 }
 
+/* UNION [=] ([a, b …]), the option of ENGINE = MERGE: the tables. false: this is none. */
+static bool union_option(struct parser *p, struct stmt *s)
+{
+    if (!p_at_kw(p, KW_UNION) || (p_peek(p).type != '=' && p_peek(p).type != '('))
+        return false;
+    s->merges = true;
+    p_advance(p);
+    p_accept(p, '=');
+    if (p_accept(p, '(') && !p_at(p, ')'))
+        p_add_tables(p, s);
+    p_expect(p, ')', "expected )");
+    return true;
+}
+
 /* [(definitions)] [options] [[IGNORE | REPLACE] [AS] query], or LIKE other */
 static void create_table(struct parser *p, struct stmt *s)
 {
@@ -107,6 +121,8 @@ static void create_table(struct parser *p, struct stmt *s)
             s->query = p_query(p);
             return;
         }
+        if (union_option(p, s))
+            continue;
         if (p_at_kw(p, KW_PARTITION))
             partition_by(p);
         else if (p_at(p, '('))
@@ -199,7 +215,8 @@ static void drop_database(struct parser *p, struct stmt *s)
     s->kind = STMT_DROP_DATABASE;
 }
 
-/* The tables that ALTER TABLE names besides its own: RENAME [TO | AS] t, EXCHANGE PARTITION p WITH TABLE t.
+/* The tables that ALTER TABLE names besides its own: RENAME [TO | AS] t, EXCHANGE PARTITION p WITH TABLE t,
+ * UNION (t).
  */
 static void alter_table(struct parser *p, struct stmt *s)
 {
@@ -208,6 +225,8 @@ static void alter_table(struct parser *p, struct stmt *s)
     p_if_exists(p);
     p_add_table(p, s);
     while (!p_at(p, ';') && !p_at(p, TOK_END)) {
+        if (union_option(p, s))
+            continue;
         if (p_at(p, '(')) {
             p_skip_parens(p);
         } else if (p_at_kw(p, KW_RENAME)) {
