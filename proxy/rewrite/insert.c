@@ -32,7 +32,7 @@ bool is_read(const struct rule_side *follow, struct span column)
     return false;
 }
 
-/* Either the columns and the values, or `set`: what the form of the statement needs. */
+/* The columns, and either the values or `set`: what the form of the statement needs. */
 struct addition_text {
     struct builder columns, values, set;
 };
@@ -40,6 +40,8 @@ struct addition_text {
 static void add_one(const struct insert_plan *ip, struct addition_text *t, const struct rule_column *column,
                     struct span value)
 {
+    builder_add(&t->columns, SPAN(", "));
+    builder_add(&t->columns, column->quoted);
     if (ip->i->form == INSERT_SET) {
         builder_add(&t->set, SPAN(", "));
         builder_add(&t->set, column->quoted);
@@ -47,8 +49,6 @@ static void add_one(const struct insert_plan *ip, struct addition_text *t, const
         builder_add(&t->set, value);
         return;
     }
-    builder_add(&t->columns, SPAN(", "));
-    builder_add(&t->columns, column->quoted);
     builder_add(&t->values, SPAN(", "));
     builder_add(&t->values, value);
 }
@@ -545,12 +545,12 @@ static void add_what_follows(struct insert_plan *ip)
         reshape = count_columns(ip, true) != count_columns(ip, false);
     if (ip->count == 0 && !reshape)
         return;
+    edit_row_alias(ip);
     if (i->form == INSERT_SET) {
         edit_set(ip);
         return;
     }
     edit_list(ip);
-    edit_row_alias(ip);
     ip->rows = ip->p->reads_target ? value_rows_apart(ip->p->arena, ip->p->text, i->rows) : i->rows;
     for (const struct value_row *row = ip->rows; row && ip->count; row = row->next)
         edit_row(ip, row);
