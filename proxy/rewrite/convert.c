@@ -555,12 +555,25 @@ static bool is_exact_for(enum column_class c, enum value_class v)
     }
 }
 
+/* Whether a hint of MySQL's may put another sql_mode in force, SET_VAR(sql_mode = …). It does so from any
+ * SELECT of the statement, and is a comment to the parser. */
+static bool may_set_modes(const struct plan *p)
+{
+    static const char hint[] = "/*+", name[] = "sql_mode";
+    struct span s = {p->text.ptr + p->stmt->range.off, p->stmt->range.len};
+    const char *found = p->rules->mariadb ? NULL : memmem(s.ptr, s.len, hint, strlen(hint));
+    for (size_t i = found ? (size_t)(found - s.ptr) : s.len; i + strlen(name) <= s.len; i++)
+        if (span_ieq((struct span){s.ptr + i, strlen(name)}, span_of(name)))
+            return true;
+    return false;
+}
+
 /* Whether the statement goes on where a value does not fit. */
 static bool is_loose(const struct plan *p)
 {
     const struct stmt *s = p->stmt;
     return (p->session->dialect.modes & SQL_LOOSE) || (s->kind == STMT_INSERT && s->insert->ignore) ||
-           (s->kind == STMT_UPDATE && s->update->ignore);
+           (s->kind == STMT_UPDATE && s->update->ignore) || may_set_modes(p);
 }
 
 /* Whether a column of dates may store a zero date where the cast of the value is NULL. */
@@ -568,10 +581,10 @@ static bool may_be_zero_date(const struct plan *p, const struct catalog_column *
                              enum value_class class)
 {
     bool clock = e->kind == EXPR_FUNC && function_trait_of(e->name.text) == FUNCTION_CLOCK;
-    if (c->class != COLUMN_TEMPORAL || !is_loose(p) || clock ||
-        is_date_literal(p, e, type_begins(c->type, "datetime")))
+    if (c->class != COLUMN_TEMPORAL || clock || is_date_literal(p, e, type_begins(c->type, "datetime")) ||
+        (class == VALUE_TEMPORAL && c->nullable))
         return false;
-    return class != VALUE_TEMPORAL || !c->nullable;
+    return is_loose(p);
 }
 
 /* What a NOT NULL column stores for NULL where the statement does not fail. */
