@@ -5,6 +5,7 @@
 #include "protocol/large.h"
 #include "proxy/rewrite/shapes.h"
 #include "proxy/sql/arena.h"
+#include "proxy/sql/lexer.h"
 
 #define ERROR_MALFORMED 1835
 
@@ -24,6 +25,14 @@ static bool named_in_other_charsets(struct rewrite_session rs, struct span text)
     return false;
 }
 
+/* A block has a semicolon before its END: "BEGIN;" is none. */
+static bool may_hold_block(struct span text)
+{
+    while (text.len > 0 && (text.ptr[text.len - 1] == ';' || lex_is(text.ptr[text.len - 1], CLASS_SPACE)))
+        text.len--;
+    return memchr(text.ptr, ';', text.len);
+}
+
 /* MySQL's status flags do not tell ANSI_QUOTES, a routine leaves wrong ones behind, and those of init_connect
  * come with the first command's answer: as long as that is not known, a migrated table's name may stand in
  * double quotes, or behind a string that ends elsewhere. Nothing tells MariaDB's ORACLE and MSSQL, where
@@ -38,7 +47,7 @@ static bool may_be_read_otherwise(const struct session *s, const struct rewrite_
         doubted |= SQL_ANSI_QUOTES;
     if (!told && memchr(text.ptr, '\\', text.len))
         doubted |= SQL_NO_BACKSLASH_ESCAPES;
-    if (s->mariadb && memchr(text.ptr, ';', text.len))
+    if (s->mariadb && may_hold_block(text))
         doubted |= SQL_ORACLE;
     if (s->mariadb && memchr(text.ptr, '[', text.len))
         doubted |= SQL_BRACKETS;
