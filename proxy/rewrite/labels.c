@@ -489,7 +489,7 @@ void check_full_group(struct plan *p, const struct query *q, const struct scope 
 
 /* ---- HAVING ---- */
 
-/* The migration's column that a name alone or a place in GROUP BY stands for. */
+/* The migration's column that a name alone, an item's name or a place in GROUP BY stands for. */
 static bool grouped_column(struct plan *p, const struct scope *s, const struct order_item *g,
                            struct column_ref *out)
 {
@@ -503,6 +503,8 @@ static bool grouped_column(struct plan *p, const struct scope *s, const struct o
         for (; item && item->expr->kind != EXPR_STAR && place > 1; place--)
             item = item->next;
         by = item && item->expr->kind != EXPR_STAR ? bare(item->expr) : by;
+    } else if (by->kind == EXPR_COLUMN && is_label(s, by) && !resolve_column(p, s, by, out)) {
+        by = bare(item_labelled(s, by)->expr);
     }
     return by->kind == EXPR_COLUMN && resolve_column(p, s, by, out) && out->scope == s && must_flip(out);
 }
@@ -528,25 +530,36 @@ static bool grouped_beside_label(struct plan *p, const struct scope *s, const st
 }
 
 /* A select item's name in HAVING stays, unless it means a grouped column, or would come to mean one: HAVING
- * may have an aggregate in the name's place. */
-static void walk_having_label(struct plan *p, const struct scope *s, const struct expr *e)
+ * may have an aggregate in the name's place, though MariaDB finds no rows where one is `compared` with a
+ * subquery. */
+static void walk_having_label(struct plan *p, const struct scope *s, const struct expr *e, bool compared)
 {
     const struct select_item *item = item_labelled(s, e);
     struct column_ref ref;
     if (!grouped_beside_label(p, s, e, item, &ref))
         return;
     touch(p, ref.rule, ref.column->name, false);
-    bool old = span_ieq(ref.column->name, e->name.text);
-    if (old && ref.column->value.plain_column)
-        flip(p, &ref, e->range);
-    else if (old)
+    if (span_ieq(ref.column->name, e->name.text))
         refuse_about(p, ref.rule, "HAVING reads %.*s, which is grouped and the name of another item",
                      e->name.text, "give the item another name");
-    else if (is_aggregate(bare(item->expr)) && !item->expr->has_query && is_repeatable(p, item->expr->range))
+    else if (!compared && is_aggregate(bare(item->expr)) && !item->expr->has_query &&
+             is_repeatable(p, item->expr->range))
         spell_out(p, item, e->range);
     else
         refuse_about(p, ref.rule, "HAVING means an item by %.*s, and a grouped column's new one has its name",
                      e->name.text, "give the item another alias");
+}
+
+/* What HAVING compares with a subquery. */
+static void walk_having_compared(struct plan *p, struct scope *s, const struct expr *e)
+{
+    if (bare(e)->kind == EXPR_COLUMN && is_label(s, bare(e)))
+        walk_having_label(p, s, bare(e), true);
+    else if (bare(e)->kind == EXPR_ROW)
+        for (const struct expr *a = bare(e)->args; a; a = a->next)
+            walk_having_compared(p, s, a);
+    else
+        walk_having(p, s, e);
 }
 
 /* Outside of an aggregate HAVING sees select items and grouped columns only: it is given the item's name. */
@@ -560,7 +573,7 @@ void walk_having(struct plan *p, struct scope *s, const struct expr *e)
     }
     if (e->kind == EXPR_COLUMN) {
         if (is_label(s, e)) {
-            walk_having_label(p, s, e);
+            walk_having_label(p, s, e, false);
             return;
         }
         if (!resolve_read(p, s, e, &ref))
@@ -585,7 +598,7 @@ void walk_having(struct plan *p, struct scope *s, const struct expr *e)
     }
     if (e->query) {
         for (const struct expr *a = e->args; a; a = a->next)
-            walk_having(p, s, a);
+            walk_having_compared(p, s, a);
         s->in_having = true;
         walk_query(p, e->query, s, s->ctes, e->kind == EXPR_EXISTS);
         s->in_having = false;

@@ -396,6 +396,10 @@ SELECT kind, GROUP_CONCAT(day ORDER BY day, id) FROM events GROUP BY kind ORDER 
 SELECT qty FROM events ORDER BY qty LIMIT 3
 SELECT title FROM items ORDER BY title LIMIT 3
 SELECT title, title t FROM items GROUP BY title HAVING title > 'a' ORDER BY t
+SELECT MIN(id) AS title, COUNT(*) FROM items GROUP BY title HAVING title > 'c'
+SELECT title AS t, MIN(id) AS title FROM items GROUP BY 1 HAVING title > 'c'
+SELECT title AS t, MIN(id) AS title FROM items GROUP BY t HAVING title > 'c'
+SELECT title AS t, MIN(id) AS label FROM items GROUP BY t HAVING label > 3
 SELECT fullname AS f, MIN(id) AS fullname FROM users GROUP BY 1 HAVING fullname > 'c'
 SELECT MAX(id) AS label FROM items GROUP BY title HAVING label > 3
 SELECT title, MAX(id) AS label FROM items GROUP BY 1 HAVING label > 3 ORDER BY label
