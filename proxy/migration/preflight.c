@@ -483,6 +483,35 @@ static void gate_indexes(struct check *c)
         found(c, "conditions on old columns become conditions on new ones; see that those are indexed");
 }
 
+/* No gate that closes either: an expression has none of these types, and a column only where it is declared
+ * so. */
+static void gate_types(struct check *c)
+{
+    const struct rule *r = rule_of(c);
+    struct buf b = BUF_INIT;
+    buf_add_str(&b, "SELECT CONCAT(o.column_name, ' (', UPPER(o.data_type), ')')"
+                    " FROM information_schema.columns o LEFT JOIN information_schema.columns n"
+                    " ON n.table_schema = o.table_schema AND n.table_name = o.table_name AND n.column_name = "
+                    "CASE o.column_name");
+    for (size_t i = 0; i < r->old_count; i++) {
+        const struct expression *backward = &r->old_columns[i].value;
+        buf_add_str(&b, " WHEN ");
+        sql_string(&b, r->old_columns[i].name);
+        buf_add_str(&b, " THEN ");
+        sql_string(&b, backward->plain_column ? backward->refs[0].column : SPAN(""));
+    }
+    buf_add_str(&b, " END WHERE o.table_schema = ");
+    sql_string(&b, r->db);
+    buf_add_str(&b, " AND o.table_name = ");
+    sql_string(&b, r->table);
+    buf_add_str(&b, " AND o.column_name IN (");
+    add_column_strings(&b, r, true, false);
+    buf_add_str(&b, ") AND o.data_type IN ('enum', 'set', 'year')"
+                    " AND (n.column_type IS NULL OR n.column_type <> o.column_type)");
+    if (!found_names(c, &b, "reads will not have these types' numbers, nor their order:") && c->gate->ok)
+        found(c, "no old column is an ENUM, a SET or a YEAR that would be read as another type");
+}
+
 /* ---- the table of gates ----------------------------------------------------------------------------- */
 
 enum { FOR_DUAL_WRITE = 1, FOR_CUTOVER = 2 };
@@ -511,6 +540,7 @@ static const struct {
     {"invertible", gate_invertible, FOR_CUTOVER, false, false},
     {"monotonic", gate_monotonic, FOR_CUTOVER, false, false},
     {"indexes", gate_indexes, FOR_CUTOVER, false, true},
+    {"types", gate_types, FOR_CUTOVER, false, true},
 };
 
 const struct catalog_table *target_table(const struct target *t)

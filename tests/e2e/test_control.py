@@ -85,6 +85,25 @@ def test_hard_gates_stay_closed(server, proxy, database, gate, schema):
     assert one.ctl("status", "m")["migrations"][0]["phase"] == "expand"
 
 
+TYPES = [
+    ("ENUM('s','m')", "VARCHAR(8)", "old", "new", "old (ENUM)"),
+    ("ENUM('s','m')", "VARCHAR(8)", "UPPER(old)", "LOWER(new)", "old (ENUM)"),
+    ("YEAR", "INT", "old", "new", "old (YEAR)"),
+    ("ENUM('s','m')", "ENUM('s','m')", "old", "new", None),
+    ("VARCHAR(8)", "INT", "old", "new", None),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "forward", "backward", "named"), TYPES)
+def test_types_that_reads_lose_are_named(server, proxy, database, old, new, forward, backward, named):
+    name = database()
+    server.script(f"CREATE TABLE t (id INT PRIMARY KEY, old {old}, new {new})", name)
+    one = proxy([Migration("m", f"{name}.t", "old", "new", forward={"new": forward}, backward={"old": backward})])
+    gate = next(g for g in one.ctl("plan", "m")["gates"]["cutover"] if g["name"] == "types")
+    assert gate["ok"]
+    assert gate["detail"].endswith(f": {named}") if named else gate["detail"].startswith("no old column")
+
+
 def test_an_account_that_may_too_little(server, database, proxy):
     name = database()
     server.script("CREATE TABLE t (id INT PRIMARY KEY, old INT, new BIGINT)", name)
