@@ -2,6 +2,13 @@
  * made from. The definitions themselves are skipped. */
 #include "proxy/sql/parse.h"
 
+/* Those that are no keywords: MySQL's VECTOR INDEX, MATERIALIZED VIEW, JSON RELATIONAL DUALITY VIEW. */
+static bool at_prefix_word(const struct parser *p)
+{
+    return p_at_word(p, "VECTOR") || p_at_word(p, "MATERIALIZED") || p_at_word(p, "JSON") ||
+           p_at_word(p, "RELATIONAL") || p_at_word(p, "DUALITY");
+}
+
 /* Words between CREATE, ALTER or DROP and the kind of object: OR REPLACE, DEFINER = u@h, ALGORITHM = x, SQL
  * SECURITY x, UNIQUE … */
 static void object_prefixes(struct parser *p, struct stmt *s)
@@ -43,7 +50,7 @@ static void object_prefixes(struct parser *p, struct stmt *s)
                 p_advance(p);
             break;
         default:
-            if (!p_at_word(p, "VECTOR"))
+            if (!at_prefix_word(p))
                 return;
             break;
         }
