@@ -82,12 +82,24 @@ static void temporal_cast(struct buf *b, const struct catalog_column *c, struct 
     buf_add_byte(b, ')');
 }
 
+/* A text is stored with all its digits, but rounded as a double, which has 15. CHARSET() is that of a text
+ * and "binary" of a number, and IF() keeps each kind on its own way. */
+static void integer_cast(struct buf *b, struct span value, const char *as)
+{
+    wrap(b, "IF(CHARSET(", value, ") = 'binary', ");
+    wrap(b, "CAST(ROUND(", value, ") AS ");
+    buf_add_str(b, as);
+    wrap(b, ", CAST(CAST(", value, " AS DECIMAL(65)) AS ");
+    buf_add_str(b, as);
+    buf_add_byte(b, ')');
+}
+
 /* The value as storing it into the column would make it, where the class has a cast for that. */
 static void add_stored_form(struct buf *b, const struct catalog_column *c, struct span value)
 {
     switch (c->class) {
     case COLUMN_INTEGER:
-        wrap(b, "CAST(ROUND(", value, type_has(c->type, "unsigned") ? ") AS UNSIGNED)" : ") AS SIGNED)");
+        integer_cast(b, value, type_has(c->type, "unsigned") ? "UNSIGNED)" : "SIGNED)");
         break;
     case COLUMN_DECIMAL:
         wrap(b, "CAST(", value, " AS DECIMAL");
@@ -107,8 +119,10 @@ static void add_stored_form(struct buf *b, const struct catalog_column *c, struc
     case COLUMN_BIT:
         wrap(b, "", value, " + 0");
         break;
-    default: /* ENUM and SET by value, JSON of MySQL, INET6, UUID …: the server compares in the column's type
-              */
+    case COLUMN_JSON: /* MySQL's, which reads a text as a document */
+        wrap(b, "CAST(", value, " AS JSON)");
+        break;
+    default: /* ENUM and SET by value, INET6, UUID …: the server compares in the column's type */
         wrap(b, "", value, "");
     }
 }

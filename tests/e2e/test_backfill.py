@@ -70,6 +70,10 @@ TYPES = [
     ("VARCHAR(10)", "VARBINARY(10)", "CAST(old AS BINARY)", "CONVERT(new USING utf8mb4)", "CONCAT('b', seq)"),
     ("INT", "BIT(16)", "old", "new + 0", "seq"),
     ("INT", "DECIMAL(12,3)", "old / 3", "CAST(ROUND(new * 3) AS SIGNED)", "seq"),
+    ("VARCHAR(30)", "BIGINT", "old", "new", "9007199254740991 + seq"),
+    ("VARCHAR(30)", "BIGINT UNSIGNED", "old", "new", "18446744073709551615 - seq"),
+    ("BIGINT UNSIGNED", "VARCHAR(30)", "old", "new", "18446744073709551615 - seq"),
+    ("TEXT", "JSON", "old", "new", "CONCAT('{\"n\": ', seq, '}')"),
 ]
 
 

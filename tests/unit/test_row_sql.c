@@ -105,8 +105,12 @@ static void test_matches(void **state)
     static const struct {
         const char *type, *charset, *condition;
     } cases[] = {
-        {"int(11)", "", "`n` <=> CAST(ROUND((f)) AS SIGNED)"},
-        {"bigint(20) unsigned", "", "`n` <=> CAST(ROUND((f)) AS UNSIGNED)"},
+        {"int(11)", "",
+         "`n` <=> IF(CHARSET((f)) = 'binary', CAST(ROUND((f)) AS SIGNED), CAST(CAST((f) AS DECIMAL(65)) AS "
+         "SIGNED))"},
+        {"bigint(20) unsigned", "",
+         "`n` <=> IF(CHARSET((f)) = 'binary', CAST(ROUND((f)) AS UNSIGNED), CAST(CAST((f) AS DECIMAL(65)) AS "
+         "UNSIGNED))"},
         {"decimal(10,2)", "", "`n` <=> CAST((f) AS DECIMAL(10,2))"},
         {"double", "", "`n` <=> (f)"},
         {"float", "", "`n` <=> CAST((f) AS FLOAT)"},
@@ -122,6 +126,7 @@ static void test_matches(void **state)
         {"enum('a','b')", "utf8mb4", "`n` <=> (f)"},
         {"bit(3)", "", "`n` + 0 <=> (f) + 0"},
         {"uuid", "", "`n` <=> (f)"},
+        {"json", "", "`n` <=> CAST((f) AS JSON)"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct buf b = BUF_INIT;
@@ -152,7 +157,8 @@ static void test_fill(void **state)
     row_sql_forward_matches(&b, &r, &t);
     assert_text(
         &b,
-        "(`n1` <=> CAST(ROUND((`old` + 1)) AS SIGNED) AND `n2` <=> CAST((FROM_DAYS(`old`)) AS DATETIME))");
+        "(`n1` <=> IF(CHARSET((`old` + 1)) = 'binary', CAST(ROUND((`old` + 1)) AS SIGNED), CAST(CAST((`old` "
+        "+ 1) AS DECIMAL(65)) AS SIGNED)) AND `n2` <=> CAST((FROM_DAYS(`old`)) AS DATETIME))");
 }
 
 int main(void)
