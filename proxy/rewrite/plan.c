@@ -133,3 +133,19 @@ struct fragment rendered(struct plan *p, struct range r)
         find_markers(p);
     return edits_render(&p->edits, p->text, r, false, p->stmt->param_count ? &p->markers : NULL, NULL);
 }
+
+void *grown(struct arena *arena, void *items, size_t count, size_t size, size_t *cap)
+{
+    if (count < *cap)
+        return items;
+    if (arena_failed(arena))
+        return NULL;
+    size_t more = *cap ? *cap * 2 : 1; /* one is what most texts have */
+    void *larger = arena_alloc(arena, more * size);
+    if (arena_failed(arena))
+        return NULL;
+    if (count)
+        memcpy(larger, items, count * size);
+    *cap = more;
+    return larger;
+}

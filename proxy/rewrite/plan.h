@@ -16,6 +16,7 @@
  *     statement.c    everything that is not DML
  *     dynamic.c      SQL in strings: PREPARE, EXECUTE
  *     letters.c      names that only the server takes for a migration's
+ *     effects.c      what a statement changes beside rows
  *     create_table.c CREATE TABLE … SELECT
  *
  * Refusing is sticky: the first reason stays, and what is done afterwards is thrown away; so functions go
@@ -159,6 +160,9 @@ struct column_ref {
 };
 
 /* ---- plan.c ---- */
+
+/* Room for one more of `size` bytes each behind `count`; NULL where the arena has failed. */
+void *grown(struct arena *arena, void *items, size_t count, size_t size, size_t *cap);
 
 /* Refuses the statement, unless `rule` is only being expanded. `reason` and `hint` are constants or in
  * the arena. */
@@ -415,9 +419,6 @@ bool is_repeatable(struct plan *p, struct range r);
 bool constant_default(struct plan *p, const struct catalog_column *c, struct fragment *out);
 
 /* ---- rewrite.c ---- */
-
-/* Room for one more of `size` bytes each behind `count`; NULL where the arena has failed. */
-void *grown(struct arena *arena, void *items, size_t count, size_t size, size_t *cap);
 
 /* rewrite_text() for a text within the text, after temporary tables that this one has made or dropped. */
 void rewrite_within(struct plan *p, const struct rewrite_session *s, struct span text,
