@@ -201,7 +201,7 @@ static bool add_value(struct span value, unsigned char type, uint32_t need, stru
     if (value.len > 0 && is_time && (need & MAP_WHOLE))
         return !has_microseconds(value, type);
     if (value.len > 0 && is_time && (need & MAP_MOMENT))
-        return type == TYPE_TIME;
+        return type == TYPE_TIME && has_microseconds(value, type);
     return !(need & MAP_TEXT) || !floating || floating_fits(value, type, need & MAP_TEXT);
 }
 

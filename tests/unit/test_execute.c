@@ -335,6 +335,7 @@ static void test_repeated_values(void **state)
         {12, 0, moment, 12, whole, EXECUTE_INEXACT, 0},
         {12, 0, moment, 12, moment_text, EXECUTE_INEXACT, 0},
         {11, 0, time_of_day, 13, moment_text, EXECUTE_BUILT, 0},
+        {11, 0, whole_second, 9, moment_text, EXECUTE_INEXACT, 0}, /* a cast writes .000000 */
         {5, 2.5, NULL, 0, MAP_MYSQL, EXECUTE_BUILT, 2.5},
         {5, 2.5, NULL, 0, MAP_MYSQL | MAP_WHOLE, EXECUTE_BUILT, 2},
     };
