@@ -142,30 +142,68 @@ void row_sql_matches(struct buf *b, const struct catalog_column *c, struct span 
     add_stored_form(b, c, value);
 }
 
-static void add_all(struct buf *b, const struct rule_column *columns, size_t count,
+/* Whether a text column on either side has another collation. */
+static bool collations_differ(const struct rule *r, const struct catalog_table *t,
+                              const struct catalog_column *c)
+{
+    for (size_t i = 0; i < r->old_count + r->new_count; i++) {
+        const struct rule_column *other =
+            i < r->old_count ? &r->old_columns[i] : &r->new_columns[i - r->old_count];
+        const struct catalog_column *o = catalog_column_of(t, other->name);
+        if (o && o->charset.len && !span_ieq(o->collation, c->collation))
+            return true;
+    }
+    return false;
+}
+
+/* An ENUM or SET and a value that may have another collation, which the server would not compare by itself. A
+ * number (of which 5 is the coercibility) is stored as the member's. */
+static void member_matches(struct buf *b, const struct catalog_column *c, struct span value)
+{
+    wrap(b, "IF(COERCIBILITY(", value, ") = 5, ");
+    sql_name(b, c->name);
+    wrap(b, " + 0 <=> ", value, " + 0, ");
+    sql_name(b, c->name);
+    wrap(b, " <=> CONVERT(", value, " USING ");
+    buf_add_span(b, c->charset);
+    buf_add_str(b, ") COLLATE ");
+    buf_add_span(b, c->collation);
+    buf_add_byte(b, ')');
+}
+
+/* As row_sql_matches(), of a column of the rule; without the column, as it went away, nothing does. */
+static void add_one(struct buf *b, const struct rule *r, const struct catalog_table *t, struct span name,
+                    struct span value)
+{
+    const struct catalog_column *c = catalog_column_of(t, name);
+    if (!c)
+        buf_add_str(b, "FALSE");
+    else if (c->class == COLUMN_ENUM && collations_differ(r, t, c))
+        member_matches(b, c, value);
+    else
+        row_sql_matches(b, c, value);
+}
+
+static void add_all(struct buf *b, const struct rule *r, const struct rule_column *columns, size_t count,
                     const struct catalog_table *t)
 {
     buf_add_byte(b, '(');
     for (size_t i = 0; i < count; i++) {
-        const struct catalog_column *c = catalog_column_of(t, columns[i].name);
         if (i)
             buf_add_str(b, " AND ");
-        if (c)
-            row_sql_matches(b, c, columns[i].value.text);
-        else
-            buf_add_str(b, "FALSE"); /* a column that went away matches nothing */
+        add_one(b, r, t, columns[i].name, columns[i].value.text);
     }
     buf_add_byte(b, ')');
 }
 
 void row_sql_forward_matches(struct buf *b, const struct rule *r, const struct catalog_table *t)
 {
-    add_all(b, r->new_columns, r->new_count, t);
+    add_all(b, r, r->new_columns, r->new_count, t);
 }
 
 void row_sql_backward_matches(struct buf *b, const struct rule *r, const struct catalog_table *t)
 {
-    add_all(b, r->old_columns, r->old_count, t);
+    add_all(b, r, r->old_columns, r->old_count, t);
 }
 
 /* forward, with the backward expressions in the place of the old columns. */
@@ -187,15 +225,11 @@ void row_sql_inverse_matches(struct buf *b, const struct rule *r, const struct c
 {
     buf_add_byte(b, '(');
     for (size_t i = 0; i < r->new_count; i++) {
-        const struct catalog_column *c = catalog_column_of(t, r->new_columns[i].name);
         struct buf value = BUF_INIT;
         add_round_trip(&value, r, &r->new_columns[i].value);
         if (i)
             buf_add_str(b, " AND ");
-        if (c)
-            row_sql_matches(b, c, buf_span(&value));
-        else
-            buf_add_str(b, "FALSE");
+        add_one(b, r, t, r->new_columns[i].name, buf_span(&value));
         buf_free(&value);
     }
     buf_add_byte(b, ')');
