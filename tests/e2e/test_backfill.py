@@ -199,6 +199,22 @@ def test_backfill_is_paused_resumed_and_cancelled(server, proxy, database):
     assert one.ctl("verify", "m")["drift"] == 0
 
 
+def test_a_row_whose_key_moves_past_the_backfill_is_found_and_filled(server, proxy, database):
+    with held_backfill(server, proxy, database) as (name, one, _):
+        with one.connect(database=name) as connection, connection.cursor() as cursor:
+            cursor.execute("UPDATE t SET id = -id WHERE id BETWEEN 4001 AND 4003")
+            cursor.execute("UPDATE t SET id = id + 10000 WHERE id BETWEEN 4004 AND 4005")
+    one.ctl("backfill", "m")
+    answer = one.ctl("verify", "m")
+    assert (answer["drift"], answer["drift_keys"]) == (5, ["-4003", "-4002", "-4001", "14004", "14005"])
+    with pytest.raises(CtlError) as refused:
+        one.ctl("cutover", "m")
+    assert "drift" in gates_of(refused)
+    assert one.ctl("backfill", "m", "--force")["changed"] == 5
+    assert one.ctl("verify", "m")["drift"] == 0
+    one.ctl("cutover", "m")
+
+
 def test_rollback_stops_the_backfill(server, proxy, database):
     with held_backfill(server, proxy, database) as (_, one, _):
         assert one.ctl("rollback", "m")["phase"] == "expand"
