@@ -116,6 +116,9 @@ static uint32_t version_number(const char *text)
     return version;
 }
 
+/* What a server may be told to end an application's statements after, and would end ours after too. */
+#define NO_TIME_LIMIT "/*M!100101 , max_statement_time = 0 */ /*!50708 , max_execution_time = 0 */"
+
 /* Fixes the session, and reads what the server is. Metadata locks are waited for shortly: a client's long
  * transaction must not make a queue behind us. */
 static bool set_up(struct db *d)
@@ -124,7 +127,7 @@ static bool set_up(struct db *d)
     if (!db_runf(d, "SET NAMES utf8mb4") ||
         !db_runf(d,
                  "SET SESSION sql_mode = '" DB_SQL_MODE "', time_zone = '" DB_TIME_ZONE "', autocommit = 1,"
-                 " " DB_LOCK_WAIT ", innodb_lock_wait_timeout = 2, wait_timeout = 3600") ||
+                 " " DB_LOCK_WAIT ", innodb_lock_wait_timeout = 2, wait_timeout = 3600 " NO_TIME_LIMIT) ||
         !db_queryf(d, &r,
                    "SELECT @@version, @@lower_case_table_names, @@max_allowed_packet,"
                    " @@log_bin AND @@binlog_format = 'STATEMENT', @@read_only NOT IN ('0', 'OFF')"))

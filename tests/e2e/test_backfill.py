@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 
-from harness import CtlError, Proxy, Server, numbers, wait_until
+from harness import CtlError, Proxy, Server, lines, numbers, wait_until
 from harness.double import double, gates_of, prepared
 
 KEYS = {
@@ -278,3 +278,13 @@ def test_the_backend_restarts_in_the_backfill(proxy):
             server.start()
             assert one.ctl("backfill", "m")["state"] == "complete"
             assert one.ctl("verify", "m")["drift"] == 0
+
+
+def test_the_servers_time_limit_for_statements_is_not_ours():
+    limit = "max_statement_time = 0.001" if lines.chosen().family == "mariadb" else "max_execution_time = 1"
+    with Server() as server:
+        server.script("CREATE DATABASE d; USE d; CREATE TABLE t (id INT PRIMARY KEY, old INT);"
+                      f"INSERT INTO t SELECT seq, seq FROM {numbers(5000)}; SET GLOBAL {limit}")
+        with Proxy(server, [double("d")]) as one:
+            one.walk("m", "cutover")
+            assert one.ctl("verify", "m")["rows"] == 5000
