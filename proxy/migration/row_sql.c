@@ -157,10 +157,11 @@ static bool collations_differ(const struct rule *r, const struct catalog_table *
 }
 
 /* An ENUM or SET and a value that may have another collation, which the server would not compare by itself. A
- * number (of which 5 is the coercibility) is stored as the member's. */
+ * number is stored as the member's; COERCIBILITY() tells it, 5 or (MariaDB 11) 7, from a binary text, 2. */
 static void member_matches(struct buf *b, const struct catalog_column *c, struct span value)
 {
-    wrap(b, "IF(COERCIBILITY(", value, ") = 5, ");
+    wrap(b, "IF(CHARSET(", value, ") = 'binary'");
+    wrap(b, " AND COERCIBILITY(", value, ") >= 5, ");
     sql_name(b, c->name);
     wrap(b, " + 0 <=> ", value, " + 0, ");
     sql_name(b, c->name);
