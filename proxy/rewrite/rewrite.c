@@ -262,10 +262,7 @@ static const struct rule *rule_in_any_reading(const struct plan *p, struct span 
     static const enum sql_charset charsets[] = {CHARSET_ASCII_SAFE, CHARSET_SJIS, CHARSET_BIG5, CHARSET_GBK,
                                                 CHARSET_GB18030};
     const size_t mode_count = sizeof readings / sizeof readings[0];
-    size_t charset_count = 1; /* of ASCII alone they make nothing else */
-    for (size_t i = 0; i < text.len && charset_count == 1; i++)
-        if ((unsigned char)text.ptr[i] >= 0x80)
-            charset_count = sizeof charsets / sizeof charsets[0];
+    const size_t charset_count = charset_may_matter(text) ? sizeof charsets / sizeof charsets[0] : 1;
     const struct rule *found = NULL;
     for (size_t i = 0; i < mode_count * charset_count; i++) {
         struct rewrite_session session = *p->session;

@@ -56,6 +56,32 @@ uint32_t charset_length(enum sql_charset charset, const char *p, const char *end
     return 1;
 }
 
+/* 0x80 where `first` may begin a character that ends in `second`, one of @ [ \ ] ^ ` { | } ~ (of which the
+ * bit 0x20 makes six); else 0. The other bytes of ASCII that end characters belong to words either way. */
+static inline uint8_t may_end_character(uint8_t first, uint8_t second)
+{
+    uint8_t c = second | 0x20;
+    uint8_t grave = c == '`' ? 0x80 : 0, brace = (uint8_t)(c - '{') < 4 ? 0x80 : 0;
+    return first & (grave | brace);
+}
+
+bool charset_may_matter(struct span text)
+{
+    enum { AT_ONCE = 16 }; /* a constant: compilers make a few vector instructions of it */
+    const uint8_t *p = (const uint8_t *)text.ptr;
+    size_t i = 1;
+    for (uint8_t found = 0; i + AT_ONCE <= text.len; i += AT_ONCE) {
+        for (size_t k = 0; k < AT_ONCE; k++)
+            found |= may_end_character(p[i + k - 1], p[i + k]);
+        if (found)
+            return true;
+    }
+    for (; i < text.len; i++)
+        if (may_end_character(p[i - 1], p[i]))
+            return true;
+    return false;
+}
+
 /* The first byte from p on that is `a` or `b`; end without one. Sixteen or eight bytes at a time. */
 #ifdef __SSE2__
 static const char *find_either(const char *p, const char *end, char a, char b)

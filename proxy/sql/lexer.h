@@ -79,6 +79,10 @@ struct token lex_next_significant(struct lexer *lx);
  * valid beginning of one. CHARSET_ASCII_SAFE: always 1, since no byte of its characters can be mistaken. */
 uint32_t charset_length(enum sql_charset charset, const char *p, const char *end);
 
+/* Whether the client's character set may decide where the text's tokens begin and end: false: all of them cut
+ * it alike. It looks at every byte, many at a time. */
+bool charset_may_matter(struct span text);
+
 /* Character classes of the lexer, by byte. */
 enum {
     CLASS_SPACE = 1 << 0, /* blanks and control characters but NUL */

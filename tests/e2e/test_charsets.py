@@ -54,14 +54,17 @@ def test_a_letter_that_ends_in_a_backslash(shop_behind, server, late):
             assert behind.drift()["users_name"] == 0, charset
 
 
-def test_a_character_set_that_nothing_tells_of(shop_behind):
-    """The server tells of character_set_client only while session_track_system_variables names it."""
+@pytest.mark.parametrize("padding", [b"", b" " * 10000])
+def test_a_character_set_that_nothing_tells_of(shop_behind, padding):
+    """The server tells of character_set_client only while session_track_system_variables names it. A long text
+    is not read in all of them."""
     behind = shop_behind(users=5, orders=1)
     behind.walk("dual-write")
     with behind.connect(client_flag=CLIENT.MULTI_STATEMENTS) as connection, connection.cursor() as cursor:
         cursor.execute("SET session_track_system_variables = 'autocommit'")
         cursor.execute("SET NAMES gbk")
-        cursor.execute(b"SELECT '\xd5\x5c' INTO @v; UPDATE users SET fullname = 'Not Told' WHERE id = 3; -- '")
+        cursor.execute(b"SELECT '\xd5\x5c' INTO @v; UPDATE users SET fullname = 'Not Told' WHERE id = 3; -- '"
+                       + padding)
     assert behind.server.query(f"SELECT first_name, last_name FROM {behind.database}.users WHERE id = 3") == [
         ("Not", "Told")]
 

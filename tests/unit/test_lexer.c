@@ -167,6 +167,31 @@ static void test_charsets(void **state)
     }
 }
 
+/* Every pair of bytes, at a place of its own: where some character set makes one character of it whose second
+ * byte would be no part of a word, the character set may matter; elsewhere it does not. */
+static void test_whether_charsets_matter(void **state)
+{
+    (void)state;
+    static const enum sql_charset charsets[] = {CHARSET_SJIS, CHARSET_BIG5, CHARSET_GBK, CHARSET_GB18030};
+    char text[160];
+    for (unsigned pair = 0; pair < 0x10000; pair++) {
+        size_t at = pair * 7 % (sizeof text - 2);
+        memset(text, '\'', sizeof text);
+        text[at] = (char)(pair >> 8);
+        text[at + 1] = (char)pair;
+        bool one = false;
+        for (size_t i = 0; i < sizeof charsets / sizeof *charsets; i++)
+            one |= charset_length(charsets[i], text + at, text + sizeof text) == 2;
+        bool matters = charset_may_matter((struct span){text, sizeof text});
+        if (one && !lex_is(text[at + 1], CLASS_IDENT))
+            assert_true(matters);
+        if (pair < 0x8000 || lex_is(text[at + 1], CLASS_IDENT))
+            assert_false(matters);
+        assert_false(charset_may_matter((struct span){text, at + 1}));
+    }
+    assert_false(charset_may_matter(SPAN("")));
+}
+
 static void test_comments(void **state)
 {
     static const struct token_case maria[] = {
@@ -265,11 +290,9 @@ static void test_keywords(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_words_and_numbers),
-        cmocka_unit_test(test_strings),
-        cmocka_unit_test(test_charsets),
-        cmocka_unit_test(test_comments),
-        cmocka_unit_test(test_operators_and_variables),
+        cmocka_unit_test(test_words_and_numbers), cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_charsets),          cmocka_unit_test(test_whether_charsets_matter),
+        cmocka_unit_test(test_comments),          cmocka_unit_test(test_operators_and_variables),
         cmocka_unit_test(test_keywords),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
