@@ -146,8 +146,7 @@ void facts_apply(struct session *s, bool ok)
         else
             s->database_known = false;
     }
-    /* What ran unseen may have chosen one; where tracking is on, its words are here, or nothing has changed.
-     */
+    /* What ran unseen may have chosen one, and turned tracking off before that. */
     if ((c->facts & FACT_MODES) && (c->facts & FACT_PREPARED) && !s->schema_told)
         s->database_known = false;
     s->schema_told = false;
