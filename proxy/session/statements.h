@@ -6,7 +6,8 @@
 #ifndef PROXY_SESSION_STATEMENTS_H
 #define PROXY_SESSION_STATEMENTS_H
 
-#define HASH_NONFATAL_OOM 1 /* an element that could not be added has no hh.tbl */
+#define HASH_NONFATAL_OOM 1        /* an element that could not be added has no hh.tbl */
+#define HASH_FUNCTION     HASH_FNV /* the keys are short: Jenkins' hash is slower on them */
 #include <uthash.h>
 
 #include "proxy/session/inside.h"
