@@ -81,14 +81,15 @@ static struct expr *select_star(struct parser *p)
     return e;
 }
 
+/* A bare * is the first item or none: the servers take `*, a` and `a, t.*`, and `a, *` for a mistake. */
 struct select_item *p_select_items(struct parser *p)
 {
     struct select_item *first = NULL, **tail = &first;
     do {
         struct select_item *item = *tail = p_new(p, struct select_item);
-        tail = &item->next;
         uint32_t off = p->tok.off;
-        item->expr = p_at(p, '*') ? select_star(p) : p_expr(p);
+        item->expr = item == first && p_at(p, '*') ? select_star(p) : p_expr(p);
+        tail = &item->next;
         bool star = item->expr->kind == EXPR_STAR; /* has no alias */
         if (!star && (p_accept_kw(p, KW_AS) || p_at(p, TOK_STRING) || p_at_alias(p)))
             p_name_or_string(p, &item->alias);

@@ -15,6 +15,7 @@ SYNTAX, REFUSED = 1064, 1105
 COM_QUERY, COM_STMT_PREPARE, ERR = 3, 22, 0xFF
 
 MISTAKES = [
+    "SELECT id, * FROM users",
     "SELEC * FROM users",
     "SELECT fullname FROM users WHERE",
     "SELECT fullname FROM users WHERE ;",

@@ -12,6 +12,7 @@ static void test_errors(void **state)
         {"SELECT", ""},
         {"SELECT a FROM", ""},
         {"SELECT a,, b", ", b"},
+        {"SELECT a, * FROM t", "* FROM t"},
         {"SELECT (a", ""},
         {"SELECT a FROM t WHERE", ""},
         {"SELECT 'a", "'a"},
