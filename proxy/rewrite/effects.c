@@ -48,7 +48,7 @@ static bool add_temporary(struct run *run, struct rewrite_temporary t)
 static void note_temporary(struct run *run, const struct stmt *s)
 {
     struct span text = span_in(run->plan.text, s->range);
-    if (s->kind == STMT_ALTER_TABLE && !contains_word(text, "rename"))
+    if (s->kind == STMT_ALTER_TABLE && !contains(text, SPAN("rename")))
         return;
     for (const struct table_name_list *t = s->tables; t; t = t->next) {
         struct rewrite_temporary item = {
@@ -121,12 +121,12 @@ static void note_modes(struct run *run, const struct stmt *s)
     struct plan *p = &run->plan;
     struct span text = span_in(p->text, s->range);
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (contains_word(text, words[i]))
+        if (contains(text, span_of(words[i])))
             run->modes_set = run->look = true;
     if (sets_some_charset(p, s))
         run->modes_set = run->look = true;
     for (size_t i = 0; i < sizeof charsets / sizeof charsets[0]; i++)
-        p->charset_set = p->charset_set || contains_word(text, charsets[i]);
+        p->charset_set = p->charset_set || contains(text, span_of(charsets[i]));
 }
 
 void note_facts(struct run *run, const struct stmt *s)

@@ -496,8 +496,8 @@ void plan_other(struct plan *p, const struct stmt *s);
 void plan_alter(struct plan *p, const struct stmt *s);         /* alter.c */
 void plan_create_select(struct plan *p, const struct stmt *s); /* create_table.c */
 
-/* Whether the word, in lower case, is anywhere in the text. */
-bool contains_word(struct span text, const char *word);
+/* Whether `needle` stands anywhere in `text`, within a word too, ASCII case aside. */
+bool contains(struct span text, struct span needle);
 
 /* SET STATEMENT sql_mode = … FOR it. */
 bool sets_modes_for_itself(const struct plan *p, const struct stmt *s);

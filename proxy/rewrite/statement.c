@@ -3,8 +3,7 @@
 #include "proxy/rewrite/plan.h"
 #include "proxy/sql/lexer.h"
 
-/* Whether `needle` stands in `text`, ASCII case aside. */
-static bool contains(struct span text, struct span needle)
+bool contains(struct span text, struct span needle)
 {
     for (size_t i = 0; needle.len && i + needle.len <= text.len; i++)
         if (span_ieq((struct span){text.ptr + i, needle.len}, needle))
@@ -33,18 +32,9 @@ static void refuse_tables(struct plan *p, const struct stmt *s, const char *reas
         refuse_table(p, t, reason, hint);
 }
 
-bool contains_word(struct span text, const char *word)
-{
-    size_t len = strlen(word);
-    for (size_t i = 0; i + len <= text.len; i++)
-        if (span_ieq((struct span){text.ptr + i, len}, (struct span){word, len}))
-            return true;
-    return false;
-}
-
 bool sets_modes_for_itself(const struct plan *p, const struct stmt *s)
 {
-    return s->has_set_statement && contains_word(span_in(p->text, s->range), "sql_mode");
+    return s->has_set_statement && contains(stmt_text(p, s), SPAN("sql_mode"));
 }
 
 bool text_names(const struct plan *p, struct span text, const struct rule *r)
