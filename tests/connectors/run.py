@@ -5,7 +5,8 @@ and prints everything that the connector tells of each: values with their types,
 warnings, states, errors. The programs know nothing of crossfade. For each connector the transcript of a run on a
 fresh database, straight to a private server, is compared byte for byte with those of runs through crossfade on a
 database made alike, in every phase of three migrations on the tables that the cases use. The server stays the same, and
-the names and texts too; only the connection's number and times are taken out before the comparison.
+the names and texts too; only the connection's number, times and how a connection ended are taken out before the
+comparison.
 
     run.py [--quick] [--clear | --tls] [--phase P,…] [--keep DIR] [--record] [CONNECTOR…]
 
@@ -216,6 +217,8 @@ NORMAL = [
     (re.compile(r"\(\d+\.\d+ sec\)"), "(… sec)"),
     # After KILL the client writes once more: whether it then meets the end of the stream or a reset is a matter of time.
     (re.compile(r"^notice: .*SSL: Connection reset by peer\n", re.MULTILINE), ""),
+    (re.compile(r" \(\[Errno \d+\] [^)]*\)"), ""),
+    (re.compile(r"TLS/SSL error: (Connection reset by peer \(104\)|unexpected eof while reading)"), "TLS/SSL error: the end"),
     # SERVER_QUERY_NO_GOOD_INDEX_USED, SERVER_QUERY_NO_INDEX_USED and SERVER_QUERY_WAS_SLOW are the plan's, and change from
     # run to run on the same server with what InnoDB has not purged yet.
     (re.compile(r"(status=|\"serverStatus\":)(\d+)"), lambda match: match[1] + str(int(match[2]) & ~(16 | 32 | 2048))),
@@ -223,7 +226,8 @@ NORMAL = [
 
 
 def normalised(text, port):
-    """Without what must differ: the connection's number, the port, and times that the command line prints."""
+    """Without what must differ, or is chance: the connection's number, the port, times that the command line prints, and
+    how a connection ended."""
     for pattern, replacement in NORMAL:
         text = pattern.sub(replacement, text)
     return text.replace(f"(port={port})", "(port)")

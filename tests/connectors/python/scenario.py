@@ -81,9 +81,7 @@ class Scenario:
                 sys.stdout.flush()
 
     def tell_error(self, error):
-        """Without what the system says of a lost connection: whether the server closed before the next command came, or
-        behind it and by a reset, is chance."""
-        print(f"error {type(error).__name__} " + re.sub(r" \(\[Errno \d+\] [^)]*\)", "", repr(error.args)))
+        print(f"error {type(error).__name__} {error.args!r}")
 
     # ---- operations
 
