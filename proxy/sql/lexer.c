@@ -331,7 +331,8 @@ static const char *variable(const struct lexer *lx, const char *p, const char *e
         return p + 1;
     }
     if (p < end && (*p == '\'' || *p == '"' || *p == '`')) {
-        const char *q = lex_quoted_end(lx->dialect, p, end, *p == '`', &t->folded);
+        bool identifier = *p == '`' || (*p == '"' && lx->dialect->modes & SQL_ANSI_QUOTES);
+        const char *q = lex_quoted_end(lx->dialect, p, end, identifier, &t->folded);
         if (!q)
             t->type = TOK_BAD;
         return q ? q : end;

@@ -122,6 +122,7 @@ static void test_strings(void **state)
     static const struct token_case ansi[] = {
         {"\"a\"\"b\" 'c'", "quoted[\"a\"\"b\"] string['c']"},
         {"\"a\\\" x", "quoted[\"a\\\"] word[x]"},
+        {"@\"a\\\" x", "var[@\"a\\\"] word[x]"}, /* a variable's name is quoted like any other */
     };
     static const struct token_case no_backslash[] = {
         {"'a\\' x", "string['a\\'] word[x]"},
@@ -233,6 +234,7 @@ static void test_operators_and_variables(void **state)
         {"&& || ! ~ ^ & | := : = %", "&& || ! ~ ^ & | := : = %"},
         {"@a @a.b @'x y' @`z` @\"w\" @", "var[@a] var[@a.b] var[@'x y'] var[@`z`] var[@\"w\"] var[@]"},
         {"@@global.sql_mode @@x", "sysvar[@@] plain[global] . plain[sql_mode] sysvar[@@] word[x]"},
+        {"@\"a\\\" x\" y", "var[@\"a\\\" x\"] word[y]"},
         {"@a:=1", "var[@a] := int[1]"},
         {"u@'%'", "word[u] var[@'%']"},
         {"? ?,?", "? ? , ?"},
