@@ -259,16 +259,14 @@ static const struct rule *rule_in_any_reading(const struct plan *p, struct span 
 {
     static const uint32_t modes = SQL_ANSI_QUOTES | SQL_NO_BACKSLASH_ESCAPES;
     static const uint32_t readings[] = {0, SQL_ANSI_QUOTES, SQL_NO_BACKSLASH_ESCAPES, modes};
-    static const enum sql_charset charsets[] = {CHARSET_ASCII_SAFE, CHARSET_SJIS, CHARSET_BIG5, CHARSET_GBK,
-                                                CHARSET_GB18030};
     const size_t mode_count = sizeof readings / sizeof readings[0];
-    const size_t charset_count = charset_may_matter(text) ? sizeof charsets / sizeof charsets[0] : 1;
+    const size_t charset_count = charset_may_matter(text) ? CHARSET_COUNT : 1;
     const struct rule *found = NULL;
     for (size_t i = 0; i < mode_count * charset_count; i++) {
         struct rewrite_session session = *p->session;
         struct plan reader = *p;
         session.dialect.modes = (session.dialect.modes & ~modes) | readings[i % mode_count];
-        session.dialect.charset = charsets[i / mode_count];
+        session.dialect.charset = (enum sql_charset)(i / mode_count);
         reader.session = &session;
         const struct rule *r = rewrite_names(&session, text) ? rule_named(&reader, text) : NULL;
         r = r || !runs_strings(&reader, text) ? r : rule_running(p);

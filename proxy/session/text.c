@@ -14,13 +14,11 @@
 static bool named_in_other_charsets(struct rewrite_session rs, struct span text)
 {
     enum { LONG = 8192 };
-    static const enum sql_charset charsets[] = {CHARSET_ASCII_SAFE, CHARSET_SJIS, CHARSET_BIG5, CHARSET_GBK,
-                                                CHARSET_GB18030};
     if (!charset_may_matter(text))
         return false;
     bool named = text.len > LONG;
-    for (size_t i = 0; i < sizeof charsets / sizeof charsets[0] && !named; i++) {
-        rs.dialect.charset = charsets[i];
+    for (int i = 0; i < CHARSET_COUNT && !named; i++) {
+        rs.dialect.charset = (enum sql_charset)i;
         named = rewrite_names(&rs, text);
     }
     return named;

@@ -32,6 +32,8 @@ enum sql_charset {
     CHARSET_GB18030,
 };
 
+enum { CHARSET_COUNT = CHARSET_GB18030 + 1 };
+
 struct sql_dialect {
     uint32_t modes; /* SQL_… above */
     enum sql_charset charset;
