@@ -57,6 +57,18 @@ static const struct rule *rule_of(const struct check *c)
     return c->target->rule;
 }
 
+/* "SCHEMA = 'd' AND TABLE = 't'": of a catalog's row that is about the table. */
+static void add_table_is(struct buf *b, const char *schema, const char *table, const struct rule *r)
+{
+    buf_add_str(b, schema);
+    buf_add_str(b, " = ");
+    sql_string(b, r->db);
+    buf_add_str(b, " AND ");
+    buf_add_str(b, table);
+    buf_add_str(b, " = ");
+    sql_string(b, r->table);
+}
+
 /* "'a','b'" of the old columns, the new ones, or both. */
 static void add_column_strings(struct buf *b, const struct rule *r, bool old, bool new)
 {
@@ -186,10 +198,8 @@ static bool has_privilege(struct check *c, const char *privilege)
     sql_string(&b, r->db);
     buf_printf(&b, " LIKE table_schema UNION ALL SELECT 1 FROM information_schema.table_privileges WHERE%s",
                mine);
-    buf_add_str(&b, " AND table_schema = ");
-    sql_string(&b, r->db);
-    buf_add_str(&b, " AND table_name = ");
-    sql_string(&b, r->table);
+    buf_add_str(&b, " AND ");
+    add_table_is(&b, "table_schema", "table_name", r);
     bool may = db_query_buf(c->db, &b, &result) && result.rows > 0;
     db_end(&result);
     return may;
@@ -200,10 +210,8 @@ static void gate_triggers(struct check *c)
     const struct rule *r = rule_of(c);
     struct buf b = BUF_INIT;
     buf_add_str(&b, "SELECT CONCAT(trigger_name, ' (', action_timing, ' ', event_manipulation, ')')"
-                    " FROM information_schema.triggers WHERE event_object_schema = ");
-    sql_string(&b, r->db);
-    buf_add_str(&b, " AND event_object_table = ");
-    sql_string(&b, r->table);
+                    " FROM information_schema.triggers WHERE ");
+    add_table_is(&b, "event_object_schema", "event_object_table", r);
     if (found_names(c, &b, "triggers on the table:"))
         closed(c, "a trigger writes behind the proxy's back, and changes what expressions see; drop it");
     else if (c->gate->ok)
@@ -221,10 +229,8 @@ static void gate_foreign_keys(struct check *c)
                     " FROM information_schema.key_column_usage k"
                     " JOIN information_schema.referential_constraints f"
                     " ON f.constraint_schema = k.constraint_schema AND f.constraint_name = k.constraint_name"
-                    " WHERE k.table_schema = ");
-    sql_string(&b, r->db);
-    buf_add_str(&b, " AND k.table_name = ");
-    sql_string(&b, r->table);
+                    " WHERE ");
+    add_table_is(&b, "k.table_schema", "k.table_name", r);
     buf_add_str(&b, " AND k.column_name IN (");
     add_column_strings(&b, r, true, true);
     buf_add_str(&b, ") AND (f.update_rule NOT IN ('RESTRICT', 'NO ACTION')"
@@ -335,10 +341,8 @@ static void gate_routines(struct check *c)
     buf_add_str(&b, " UNION ALL SELECT CONCAT('trigger ', trigger_schema, '.', trigger_name)"
                     " FROM information_schema.triggers");
     add_names_table(&b, r, "trigger_schema", "action_statement");
-    buf_add_str(&b, " AND NOT (event_object_schema = "); /* the table's own have a gate of theirs */
-    sql_string(&b, r->db);
-    buf_add_str(&b, " AND event_object_table = ");
-    sql_string(&b, r->table);
+    buf_add_str(&b, " AND NOT ("); /* the table's own have a gate of theirs */
+    add_table_is(&b, "event_object_schema", "event_object_table", r);
     buf_add_byte(&b, ')');
     if (found_names(c, &b, "routines, events and other tables' triggers whose text names the table:"))
         closed(c, "what they write does not pass the proxy; change them, or make sure that they only read");
@@ -369,10 +373,8 @@ static void gate_engine(struct check *c)
     const struct rule *r = rule_of(c);
     struct buf b = BUF_INIT;
     buf_add_str(&b, "SELECT t.engine FROM information_schema.tables t JOIN information_schema.engines e"
-                    " ON e.engine = t.engine WHERE e.transactions <> 'YES' AND t.table_schema = ");
-    sql_string(&b, r->db);
-    buf_add_str(&b, " AND t.table_name = ");
-    sql_string(&b, r->table);
+                    " ON e.engine = t.engine WHERE e.transactions <> 'YES' AND ");
+    add_table_is(&b, "t.table_schema", "t.table_name", r);
     if (found_names(c, &b, "the table's engine has no transactions:"))
         closed(c, "ALTER TABLE … ENGINE = InnoDB");
     else if (c->gate->ok)
@@ -467,10 +469,8 @@ static void gate_indexes(struct check *c)
     struct buf b = BUF_INIT;
     buf_add_str(
         &b, "SELECT DISTINCT CONCAT(index_name, ' (', column_name, ')') FROM information_schema.statistics"
-            " WHERE table_schema = ");
-    sql_string(&b, r->db);
-    buf_add_str(&b, " AND table_name = ");
-    sql_string(&b, r->table);
+            " WHERE ");
+    add_table_is(&b, "table_schema", "table_name", r);
     buf_add_str(&b, " AND column_name IN (");
     add_column_strings(&b, r, true, false);
     buf_add_str(&b, ")");
@@ -500,10 +500,8 @@ static void gate_types(struct check *c)
         buf_add_str(&b, " THEN ");
         sql_string(&b, backward->plain_column ? backward->refs[0].column : SPAN(""));
     }
-    buf_add_str(&b, " END WHERE o.table_schema = ");
-    sql_string(&b, r->db);
-    buf_add_str(&b, " AND o.table_name = ");
-    sql_string(&b, r->table);
+    buf_add_str(&b, " END WHERE ");
+    add_table_is(&b, "o.table_schema", "o.table_name", r);
     buf_add_str(&b, " AND o.column_name IN (");
     add_column_strings(&b, r, true, false);
     buf_add_str(&b, ") AND o.data_type IN ('enum', 'set', 'year')"
