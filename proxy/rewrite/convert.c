@@ -559,13 +559,9 @@ static bool is_exact_for(enum column_class c, enum value_class v)
  * SELECT of the statement, and is a comment to the parser. */
 static bool may_set_modes(const struct plan *p)
 {
-    static const char hint[] = "/*+", name[] = "sql_mode";
-    struct span s = {p->text.ptr + p->stmt->range.off, p->stmt->range.len};
-    const char *found = p->rules->mariadb ? NULL : memmem(s.ptr, s.len, hint, strlen(hint));
-    for (size_t i = found ? (size_t)(found - s.ptr) : s.len; i + strlen(name) <= s.len; i++)
-        if (span_ieq((struct span){s.ptr + i, strlen(name)}, span_of(name)))
-            return true;
-    return false;
+    struct span s = span_in(p->text, p->stmt->range), hint = SPAN("/*+");
+    const char *found = p->rules->mariadb ? NULL : memmem(s.ptr, s.len, hint.ptr, hint.len);
+    return found && contains((struct span){found, s.len - (size_t)(found - s.ptr)}, SPAN("sql_mode"));
 }
 
 /* Whether the statement goes on where a value does not fit. */
