@@ -34,7 +34,7 @@ static bool is_constant_sql(db_field f)
 }
 
 /* The fields in the order of the query below. */
-enum { F_DB, F_TABLE, F_COLUMN, F_TYPE, F_CHARSET, F_COLLATION, F_NULLABLE, F_DEFAULT, F_EXTRA };
+enum { F_DB, F_TABLE, F_COLUMN, F_TYPE, F_CHARSET, F_COLLATION, F_NULLABLE, F_DEFAULT, F_EXTRA, F_KEY };
 
 static struct span or_empty(db_field f)
 {
@@ -67,6 +67,7 @@ static struct catalog_column column_of_row(const db_field *f, bool mariadb, stru
         .generated =
             contains_word(f[F_EXTRA], "STORED GENERATED") || contains_word(f[F_EXTRA], "VIRTUAL GENERATED"),
         .auto_increment = contains_word(f[F_EXTRA], "auto_increment"),
+        .primary = span_eq(f[F_KEY], SPAN("PRI")),
         .on_update_now = contains_word(f[F_EXTRA], "on update current_timestamp"),
     };
     bool given = f[F_DEFAULT].ptr != NULL;
@@ -256,7 +257,8 @@ struct catalog *catalog_load(struct db *d, const struct config *c, const struct 
     struct db_result columns = {0};
     struct buf b = BUF_INIT;
     buf_add_str(&b, "SELECT table_schema, table_name, column_name, column_type, character_set_name,"
-                    " collation_name, is_nullable, column_default, extra FROM information_schema.columns"
+                    " collation_name, is_nullable, column_default, extra, column_key FROM"
+                    " information_schema.columns"
                     " WHERE table_schema IN (");
     add_databases(&b, c);
     buf_add_str(&b, ") ORDER BY table_schema, table_name, ordinal_position");

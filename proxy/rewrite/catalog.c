@@ -281,9 +281,10 @@ static bool column_equal(const struct catalog_column *a, const struct catalog_co
     return span_eq(a->name, b->name) && span_eq(a->type, b->type) && span_eq(a->charset, b->charset) &&
            span_eq(a->collation, b->collation) && a->class == b->class && a->nullable == b->nullable &&
            a->invisible == b->invisible && a->generated == b->generated &&
-           a->auto_increment == b->auto_increment && a->has_default == b->has_default &&
-           a->default_is_expression == b->default_is_expression && a->on_update_now == b->on_update_now &&
-           span_eq(a->default_text, b->default_text) && facts_equal(&a->facts, &b->facts);
+           a->auto_increment == b->auto_increment && a->primary == b->primary &&
+           a->has_default == b->has_default && a->default_is_expression == b->default_is_expression &&
+           a->on_update_now == b->on_update_now && span_eq(a->default_text, b->default_text) &&
+           facts_equal(&a->facts, &b->facts);
 }
 
 bool catalog_folds(const struct catalog *c)

@@ -31,6 +31,7 @@ struct catalog_column {
     bool invisible;
     bool generated; /* GENERATED ALWAYS AS: never written */
     bool auto_increment;
+    bool primary;               /* of the primary key, or what the server takes for it */
     bool has_default;           /* a constant default (NULL counts where nullable) */
     bool default_is_expression; /* an expression or CURRENT_TIMESTAMP */
     bool on_update_now;         /* ON UPDATE CURRENT_TIMESTAMP */

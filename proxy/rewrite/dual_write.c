@@ -327,6 +327,54 @@ static void walk_values(struct set_plan *sp)
         *a->ref.source->frozen = 0;
 }
 
+/* Whether the value is the column itself, or LAST_INSERT_ID(column), which tells the client a row's id. */
+static bool keeps_column(const struct assignment *a)
+{
+    const struct expr *value = bare(a->value);
+    if (value->kind == EXPR_FUNC && span_ieq(value->name.text, SPAN("LAST_INSERT_ID")) && value->args)
+        value = bare(value->args);
+    return value->kind == EXPR_COLUMN && span_ieq(value->name.text, a->column->name.text) &&
+           (!name_given(&value->table) || span_ieq(value->table.text, a->column->table.text));
+}
+
+/* Whether the list may move rows along the table's primary key. */
+static bool moves_rows(const struct set_plan *sp, const struct source *s)
+{
+    if (sp->scope->assigns_first && s != sp->scope->first)
+        return false;
+    for (const struct assignment *a = sp->set; a; a = a->next) {
+        const struct expr *e = a->column;
+        if (e->kind != EXPR_COLUMN ||
+            (name_given(&e->table) && source_named(sp->p, sp->scope, &e->db, &e->table) != s))
+            continue;
+        const struct catalog_column *c = catalog_column_of(s->table, e->name.text);
+        if (c && c->primary && !keeps_column(a))
+            return true;
+    }
+    return false;
+}
+
+/* The backfill walks along the primary key. What it would have filled in a row that moves, perhaps past it,
+ * is filled with the move. */
+static void fill_moved(struct set_plan *sp, const struct source *s, const struct rule *r)
+{
+    struct builder b = {.arena = sp->p->arena};
+    const struct assignment *last = sp->set;
+    while (last->next)
+        last = last->next;
+    for (size_t i = 0; i < r->new_count; i++) {
+        const struct rule_column *column = &r->new_columns[i];
+        if (is_affected(sp, s, r, column)) /* it follows what is assigned */
+            continue;
+        builder_add(&b, SPAN(", "));
+        add_assignment(
+            sp, &b, s, column,
+            expression_text(sp->p, &column->value, sp->qualify ? s->qualifier : SPAN(""), NULL, 0));
+    }
+    if (b.len)
+        edits_insert(&sp->p->edits, range_end(last->range), builder_done(&b));
+}
+
 static struct column_list assigned_names(struct set_plan *sp, const struct source *s, const struct rule *r)
 {
     struct column_list list = {0};
@@ -357,11 +405,14 @@ void plan_set(struct plan *p, struct scope *s, const struct assignment *set, boo
     struct set_plan sp = {.p = p, .scope = s, .set = set, .qualify = qualify, .orderless = orderless};
     find_assigned(&sp);
     walk_values(&sp);
-    for (const struct source *source = s->first; source && sp.assigned; source = source->next)
-        for (uint32_t i = 0; i < source->rule_count; i++) {
+    for (const struct source *source = s->first; source; source = source->next) {
+        bool moves = source->rule_count && moves_rows(&sp, source);
+        for (uint32_t i = 0; i < source->rule_count && (sp.assigned || moves); i++) {
             const struct rule *r = source->rules[i];
             struct column_list list = assigned_names(&sp, source, r);
             enum writes w = classify_writes(p, r, &list, false);
+            if (moves && r->phase == PHASE_DUAL_WRITE && (w == WRITES_NEITHER || w == WRITES_OLD))
+                fill_moved(&sp, source, r);
             if (!rule_writes_both(r) || (w != WRITES_OLD && w != WRITES_NEW))
                 continue;
             if (!orderless) {
@@ -372,4 +423,5 @@ void plan_set(struct plan *p, struct scope *s, const struct assignment *set, boo
                 follow_orderless(&sp, source, r, w);
             }
         }
+    }
 }

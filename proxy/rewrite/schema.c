@@ -132,6 +132,7 @@ static void read_attribute(struct reader *r, struct catalog_column *c)
         c->auto_increment = true;
     } else if (accept_word(r, "primary")) {
         c->nullable = false;
+        c->primary = true;
     } else if (accept_word(r, "default")) {
         read_default(r, c);
     } else if (accept_word(r, "charset")) {
@@ -201,8 +202,10 @@ static void read_primary_key(struct reader *r)
     while (!at_end(r) && r->token.type != ')') {
         struct span name = take_name(r);
         for (size_t i = 0; i < r->count; i++)
-            if (span_ieq(r->columns[i].name, name))
+            if (span_ieq(r->columns[i].name, name)) {
                 r->columns[i].nullable = false;
+                r->columns[i].primary = true;
+            }
     }
     accept_char(r, ')');
     skip_to_comma(r);

@@ -169,9 +169,9 @@ def test_backfill_keeps_timestamps(server, proxy, database):
 
 
 @contextlib.contextmanager
-def held_backfill(server, proxy, database):
+def held_backfill(server, proxy, database, key="PRIMARY KEY"):
     """A backfill of 5000 rows that waits for the lock on row 2500: (database, proxy, the lock's connection)."""
-    name, one = prepared(server, proxy, database, "id INT PRIMARY KEY, old INT",
+    name, one = prepared(server, proxy, database, f"id INT {key}, old INT",
                          f"INSERT INTO t SELECT seq, seq FROM {numbers(5000)}")
     one.ctl("dual-write", "m")
     with server.connect(database=name, autocommit=False) as holder, holder.cursor() as cursor:
@@ -199,11 +199,24 @@ def test_backfill_is_paused_resumed_and_cancelled(server, proxy, database):
     assert one.ctl("verify", "m")["drift"] == 0
 
 
-def test_a_row_whose_key_moves_past_the_backfill_is_found_and_filled(server, proxy, database):
-    with held_backfill(server, proxy, database) as (name, one, _):
-        with one.connect(database=name) as connection, connection.cursor() as cursor:
+@pytest.mark.parametrize("key", ["PRIMARY KEY", "NOT NULL UNIQUE"])
+def test_a_row_whose_key_moves_past_the_backfill_is_filled(server, proxy, database, key):
+    with held_backfill(server, proxy, database, key) as (name, one, _), one.connect(database=name) as connection:
+        with connection.cursor() as cursor:
             cursor.execute("UPDATE t SET id = -id WHERE id BETWEEN 4001 AND 4003")
-            cursor.execute("UPDATE t SET id = id + 10000 WHERE id BETWEEN 4004 AND 4005")
+            cursor.execute("UPDATE t SET id = id + 10000 WHERE id = 4004")
+            cursor.execute("UPDATE t JOIN (SELECT 4005 AS n) d ON t.id = d.n SET t.id = -d.n")
+            cursor.execute("INSERT INTO t (id, old) VALUES (4006, 0) ON DUPLICATE KEY UPDATE id = -id")
+    one.ctl("backfill", "m")
+    assert server.value(f"SELECT COUNT(*) FROM `{name}`.t WHERE id < 0 OR id > 5000") == 6
+    answer = one.ctl("verify", "m")
+    assert (answer["rows"], answer["drift"]) == (5000, 0)
+
+
+def test_a_row_that_another_client_moves_past_the_backfill_is_found_and_filled(server, proxy, database):
+    with held_backfill(server, proxy, database) as (name, one, _):
+        server.query(f"UPDATE `{name}`.t SET id = -id WHERE id BETWEEN 4001 AND 4003")
+        server.query(f"UPDATE `{name}`.t SET id = id + 10000 WHERE id BETWEEN 4004 AND 4005")
     one.ctl("backfill", "m")
     answer = one.ctl("verify", "m")
     assert (answer["drift"], answer["drift_keys"]) == (5, ["-4003", "-4002", "-4001", "14004", "14005"])
