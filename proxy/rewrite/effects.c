@@ -8,8 +8,6 @@ static uint32_t facts_of(const struct stmt *s)
     switch (s->kind) {
     case STMT_USE:
         return FACT_USE;
-    case STMT_SET:
-        return FACT_MODES;
     case STMT_CALL:
     case STMT_COMPOUND:
     case STMT_EXECUTE: /* of what is not known */
@@ -113,6 +111,31 @@ static bool sets_some_charset(const struct plan *p, const struct stmt *s)
     return false;
 }
 
+/* Whether SET names a variable with letters beyond ASCII: MySQL takes some for others (sql_mòde for
+ * sql_mode). */
+static bool sets_folded(const struct stmt *s)
+{
+    for (const struct expr *e = s->exprs; e; e = e->next) {
+        const struct expr *target = e->args;
+        for (size_t i = 0; target && target->kind == EXPR_SYS_VAR && i < target->name.text.len; i++)
+            if ((unsigned char)target->name.text.ptr[i] >= 0x80)
+                return true;
+    }
+    return false;
+}
+
+/* Whether SET may change anything of what texts are read by, or of what the server tells of that: the names
+ * of all such variables have one of these words in them. Most SETs are of others (autocommit, a transaction's
+ * isolation, the user's own). */
+static bool sets_modes(const struct stmt *s, struct span text)
+{
+    static const char *const words[] = {"mode", "names", "char", "collation", "track"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (contains(text, span_of(words[i])))
+            return true;
+    return sets_folded(s);
+}
+
 /* What SET may change of how the rest of the text is read. */
 static void note_modes(struct run *run, const struct stmt *s)
 {
@@ -123,6 +146,8 @@ static void note_modes(struct run *run, const struct stmt *s)
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (contains(text, span_of(words[i])))
             run->modes_set = run->look = true;
+    if (sets_folded(s))
+        run->modes_set = run->look = p->charset_set = true;
     if (sets_some_charset(p, s))
         run->modes_set = run->look = true;
     for (size_t i = 0; i < sizeof charsets / sizeof charsets[0]; i++)
@@ -139,6 +164,8 @@ void note_facts(struct run *run, const struct stmt *s)
         return;
     }
     uint32_t facts = facts_of(s);
+    if (s->kind == STMT_SET && sets_modes(s, span_in(p->text, s->range)))
+        facts |= FACT_MODES;
     run->out->facts |= facts;
     p->unseen = p->unseen || facts & FACT_PREPARED;
     if (facts & FACT_USE) {

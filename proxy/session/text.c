@@ -9,11 +9,11 @@
 
 #define ERROR_MALFORMED 1835
 
-/* Whether the text names a migrated table in some character set, where that decides how it is read. To ask
- * takes less time than to read a long text so often. */
+enum { LONG = 8192 }; /* to ask takes less time than to read a longer text in several ways */
+
+/* Whether the text names a migrated table in some character set, where that decides how it is read. */
 static bool named_in_other_charsets(struct rewrite_session rs, struct span text)
 {
-    enum { LONG = 8192 };
     if (!charset_may_matter(text))
         return false;
     bool named = text.len > LONG;
@@ -32,15 +32,31 @@ static bool may_hold_block(struct span text)
     return memchr(text.ptr, ';', text.len);
 }
 
-/* MySQL's status flags do not tell ANSI_QUOTES, a routine leaves wrong ones behind, and those of init_connect
- * come with the first command's answer: as long as that is not known, a migrated table's name may stand in
- * double quotes, or behind a string that ends elsewhere. Nothing tells MariaDB's ORACLE and MSSQL, where
- * BEGIN may open a block and brackets a name. */
-static bool may_be_read_otherwise(const struct session *s, const struct rewrite_session *rs, struct span text)
+/* Whether the text is let pass as it came when it is read so, and has only facts that need no look at it. */
+static bool passes_by(struct session *s, const struct rewrite_session *rs, struct span text, uint32_t *facts)
+{
+    static const uint32_t plain = FACT_MODES | FACT_DDL | FACT_PREPARED;
+    struct rewrite_result r = {.verdict = REWRITE_UNCHANGED};
+    *facts = 0;
+    if (!rewrite_wanted(rs, text))
+        return true;
+    if (text.len > LONG)
+        return false;
+    arena_reset(s->shared->arena);
+    rewrite_text(s->shared->arena, rs, text, &r);
+    *facts = r.facts;
+    return r.verdict == REWRITE_UNCHANGED && !r.touches && !r.within && !r.ask.ptr && r.named_count == 0 &&
+           !(r.facts & ~plain);
+}
+
+/* The modes under which the text may be read otherwise than it is here. MySQL's status flags do not tell
+ * ANSI_QUOTES, a routine leaves wrong ones behind, and those of init_connect come with the first command's
+ * answer: as long as that is not known, a migrated table's name may stand in double quotes, or behind a
+ * string that ends elsewhere. Nothing tells MariaDB's ORACLE and MSSQL, where BEGIN may open a block and
+ * brackets a name. */
+static uint32_t modes_in_doubt(const struct session *s, struct span text)
 {
     uint32_t doubted = 0;
-    if (s->modes_known || s->asked)
-        return false;
     bool told = !s->modes_doubted && s->command != COM_SLEEP;
     if (!(told && s->mariadb) && memchr(text.ptr, '"', text.len))
         doubted |= SQL_ANSI_QUOTES;
@@ -50,15 +66,27 @@ static bool may_be_read_otherwise(const struct session *s, const struct rewrite_
         doubted |= SQL_ORACLE;
     if (s->mariadb && memchr(text.ptr, '[', text.len))
         doubted |= SQL_BRACKETS;
-    struct rewrite_session other = *rs;
-    if (s->charset_doubted && named_in_other_charsets(other, text))
+    return doubted;
+}
+
+/* Whether it matters that the server may read the text otherwise: most texts pass in every reading. */
+static bool may_be_read_otherwise(struct session *s, const struct rewrite_session *rs, struct span text)
+{
+    uint32_t facts, others, doubted;
+    if (s->modes_known || s->asked)
+        return false;
+    if (s->charset_doubted && named_in_other_charsets(*rs, text))
         return true;
-    for (uint32_t modes = doubted; modes; modes = (modes - 1) & doubted) {
+    doubted = modes_in_doubt(s, text);
+    if (!doubted)
+        return false;
+    bool passes = passes_by(s, rs, text, &facts);
+    struct rewrite_session other = *rs;
+    for (uint32_t modes = doubted; modes && passes; modes = (modes - 1) & doubted) {
         other.dialect.modes = rs->dialect.modes ^ modes;
-        if (rewrite_wanted(&other, text))
-            return true;
+        passes = passes_by(s, &other, text, &others) && others == facts;
     }
-    return false;
+    return !passes;
 }
 
 /* The client's buffer, where a large text stands in it alone and will not be looked at again: it can become

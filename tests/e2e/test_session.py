@@ -7,6 +7,7 @@ import threading
 import pymysql
 import pytest
 from harness import Client, ClientError, shop, wait_until
+from harness.double import double
 from harness.wire import MAX_PAYLOAD, Wire
 from pymysql.constants import CLIENT
 
@@ -209,6 +210,33 @@ def test_blocks_under_a_mode_that_nothing_tells_of(dual):
     with dual.connect(client_flag=CLIENT.MULTI_STATEMENTS).cursor() as cursor:
         cursor.execute("BEGIN; UPDATE users SET fullname = 'No Block' WHERE id = 3; COMMIT")
     assert new_names(dual, 3) == ("No", "Block")
+
+
+def questions(cursor, *statements):
+    """How many commands the session's server has counted from the first of the statements on, beside them."""
+    def count():
+        cursor.execute("SHOW SESSION STATUS LIKE 'Questions'")
+        return int(cursor.fetchone()[1])
+    before = count()
+    for text in statements:
+        cursor.execute(text)
+    return count() - before - len(statements) - 1
+
+
+def test_the_modes_are_asked_for_once_and_behind_what_may_change_them(dual):
+    update = "UPDATE users SET fullname = 'Asked Once' WHERE id = 3"
+    with dual.connect().cursor() as cursor:
+        assert questions(cursor, update, update) == 1
+        assert questions(cursor, "SET autocommit = 0", "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+                         "SET @x = 1, @@session.lock_wait_timeout = 50", update, "COMMIT", "SET autocommit = 1", update) == 0
+        assert questions(cursor, "SET NAMES utf8mb4", update, update) == 1
+        assert questions(cursor, "SET @x = 1, SESSION sql_mode = 'STRICT_ALL_TABLES'", update, update) == 1
+
+
+def test_the_modes_are_not_asked_for_where_every_reading_lets_pass(dual):
+    """A routine's body has semicolons, and strings that may be names; but it is the same in every reading."""
+    with dual.connect().cursor() as cursor:
+        assert questions(cursor, """CREATE PROCEDURE two() BEGIN SELECT "a"; SELECT "b"; END""", "SELECT '[', 1 AS 'a;b'") == 0
 
 
 @pytest.mark.only("mariadb", reason="USE in SQL in strings")
@@ -529,6 +557,97 @@ def test_a_session_that_cannot_ask_goes_on(server, shop_behind):
             client.check("query", "UPDATE users SET fullname = 'Ada Lovelace' WHERE id = 1")
             assert meddler.errors == 0
         assert new_names(behind, 1) == ("Ada", "Lovelace")
+
+
+def prepare(wire, text, params):
+    """The statement's id."""
+    wire.send(b"\x16" + text)
+    answer = [wire.receive() for _ in range(params + 2)][0]
+    assert answer[0] == 0, answer
+    return answer[1:5]
+
+
+EXECUTE_HEAD = b"\0\1\0\0\0"
+TYPES_INT_TEXT = b"\3\0\xfd\0"
+
+
+@pytest.fixture
+def meddled(server, proxy, database):
+    """(Meddler that may interrupt a PREPARE, the proxy over it with a migration in expand, the database)."""
+    with Meddler(server, b"\x16", error_packet(INTERRUPTED, b"#70100Query execution was interrupted")) as meddler:
+        name = database()
+        server.script("CREATE TABLE t (id INT PRIMARY KEY, old INT, note LONGTEXT); INSERT INTO t VALUES (1, 1, 'x');", name)
+        one = proxy([double(name)], backend=f"127.0.0.1:{meddler.port}")
+        one.ctl("expand", "m", "--apply")
+        yield meddler, one, name
+
+
+def test_types_of_an_execution_that_failed_before_it_was_sent(server, meddled):
+    """The server remembers those of one that fails, and most clients tell them once."""
+    meddler, one, name = meddled
+    with Wire(one.port) as wire:
+        wire.login(database=name)
+        ident = prepare(wire, b"UPDATE t SET old = ?, note = ? WHERE id = 1", 2)
+        one.ctl("dual-write", "m")
+        meddler.errors = 1
+        wire.send(b"\x17" + ident + EXECUTE_HEAD + b"\0\1" + TYPES_INT_TEXT + (77).to_bytes(4, "little") + b"\1a")
+        assert wire.receive()[1:3] == INTERRUPTED.to_bytes(2, "little")
+        wire.send(b"\x17" + ident + EXECUTE_HEAD + b"\0\0" + (78).to_bytes(4, "little") + b"\1b")
+        assert wire.receive()[0] == 0
+    assert server.query(f"SELECT old, new, note FROM {name}.t") == [(78, 156, "b")]
+
+
+def test_an_error_that_long_data_meets_is_its_executions(server, meddled):
+    """It has no answer of its own; what came behind the piece that is missing must not be stored."""
+    meddler, one, name = meddled
+    piece = 400_000  # three are more than is kept
+    with Wire(one.port) as wire:
+        wire.login(database=name)
+        ident = prepare(wire, b"UPDATE t SET old = ?, note = ? WHERE id = 1", 2)
+        execution = b"\x17" + ident + EXECUTE_HEAD + b"\0\1" + TYPES_INT_TEXT + (77).to_bytes(4, "little")
+
+        def run(text):
+            for letter in text:
+                wire.send(b"\x18" + ident + b"\1\0" + letter.encode() * piece)
+            wire.send(execution)
+            return wire.receive()
+
+        one.ctl("dual-write", "m")
+        meddler.errors = 1
+        assert run("abcde")[1:3] == INTERRUPTED.to_bytes(2, "little")
+        assert meddler.errors == 0
+        assert server.query(f"SELECT old, new, note FROM {name}.t") == [(1, None, "x")]
+        assert run("fghi")[0] == 0
+        assert server.query(f"SELECT old, new, note FROM {name}.t") == [(77, 154, "".join(c * piece for c in "fghi"))]
+
+
+def test_a_refusal_that_long_data_meets_is_its_executions(server, meddled):
+    """Though nothing refuses it any more when that comes; RESET forgets it with the data."""
+    _, one, name = meddled
+    piece = b"a" * 600_000
+    with Wire(one.port) as wire:
+        wire.login(database=name)
+        ident = prepare(wire, b"INSERT INTO t (id, old, note) SELECT ?, 9 * RAND(), ?", 2)
+
+        def run(row, reset=False, flip=None):
+            for _ in range(3):
+                wire.send(b"\x18" + ident + b"\1\0" + piece)
+            assert wire.query("DO 1")[0] == 0  # the pieces have been taken
+            if reset:
+                wire.send(b"\x1a" + ident)
+                assert wire.receive()[0] == 0
+            if flip:
+                one.ctl(flip, "m")
+            wire.send(b"\x17" + ident + EXECUTE_HEAD + b"\0\1" + TYPES_INT_TEXT + row.to_bytes(4, "little") +
+                      (b"\1b" if reset else b""))
+            return wire.receive()
+
+        one.ctl("dual-write", "m")
+        assert b"crossfade: migration m" in run(2, flip="rollback")
+        assert run(3)[0] == 0
+        one.ctl("dual-write", "m")
+        assert run(4, reset=True, flip="rollback")[0] == 0
+    assert server.query(f"SELECT id, LENGTH(note) FROM {name}.t") == [(1, 1), (3, 3 * len(piece)), (4, 1)]
 
 
 class Chopper(Meddler):

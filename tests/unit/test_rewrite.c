@@ -108,6 +108,14 @@ static void test_facts(void **state)
     } cases[] = {
         {"USE other", FACT_USE},
         {"SET NAMES latin1", FACT_MODES},
+        {"SET @x = 1, CHARACTER SET latin1", FACT_MODES},
+        {"SET LOCAL collation_connection = latin1_bin", FACT_MODES},
+        {"SET session_track_schema = OFF", FACT_MODES},
+        {"SET @@session.`Sql_Mode` = ''", FACT_MODES},
+        {"SET sql_m\303\262de = ''", FACT_MODES}, /* as MySQL compares letters */
+        {"SET autocommit = 0, @x := 2", 0},
+        {"SET TRANSACTION ISOLATION LEVEL READ COMMITTED", 0},
+        {"EXECUTE IMMEDIATE 'SET autocommit = 0'", 0},
         {"SET sql_mode = ''; SELECT 1", FACT_MODES},
         {"CALL p()", FACT_MODES | FACT_PREPARED},
         {"BEGIN NOT ATOMIC SELECT 1; END", FACT_MODES | FACT_PREPARED},
@@ -188,6 +196,7 @@ static void test_several_statements(void **state)
         "SET sql_mode = 'ANSI_QUOTES'; UPDATE \"t\" SET a = 1",
         "SET sql_mode = 'ANSI_QUOTES'; SELECT ';'; UPDATE \"t\" SET \"a\" = 1; SELECT 1",
         "EXECUTE IMMEDIATE 'SET sql_mode = ANSI_QUOTES'; UPDATE \"t\" SET a = 1",
+        "SET sql_m\303\262de = 'ANSI_QUOTES'; UPDATE \"t\" SET a = 1",
         "SET NAMES gbk; SELECT '\xbf\\'; UPDATE t SET a = 1 -- '",
         "SET sql_mode = ''; DO 1; SET sql_mode = 'ANSI_QUOTES'; DO 2; UPDATE \"t\" SET a = 1",
         "SET CHAR SET gbk; SELECT '\xbf\\'; UPDATE t SET a = 1 -- '",
