@@ -44,9 +44,27 @@ static void forget_refused(struct session *s, struct statement *st)
     statement_forget_longs(s, st);
 }
 
+/* Long data has no answer. Its error waits for the execution, as the server keeps one: without the piece that
+ * met it, what comes behind would be stored. */
+static void keep_error(struct session *s, struct statement *st, const struct rewrite_result *refused)
+{
+    if (refused) {
+        buf_add_byte(&st->error, 0xff);
+        add_u16(&st->error, ERROR_REFUSED);
+        buf_add_str(&st->error, "#HY000");
+        rewrite_error_text(refused, &st->error);
+    } else {
+        st->error = s->own_error;
+        s->own_error = BUF_INIT;
+    }
+    st->lost = true; /* the execution comes by here */
+    if (buf_failed(&st->error))
+        session_fail(s, "out of memory");
+}
+
 /* Makes sure that the statement says under the pinned snapshot what it should. Returns true when it does;
  * else *used is what the command's handler returns. `answers`: the command has an answer to put an error
- * into; without one it is swallowed, and the execution after it will get the error. */
+ * into; without one the execution after it will get the error. */
 static bool renewed(struct session *s, struct statement *st, char *bytes, size_t len, bool answers,
                     size_t *used)
 {
@@ -59,6 +77,15 @@ static bool renewed(struct session *s, struct statement *st, char *bytes, size_t
     }
     if (!g.payload.ptr)
         return false;
+    if (buf_len(&st->error) > 0 && !answers) {
+        *used = g.size;
+        return false;
+    }
+    if (buf_len(&st->error) > 0) {
+        buf_free(&s->own_error);
+        s->own_error = st->error;
+        st->error = BUF_INIT;
+    }
     switch (statement_renew(s, st, &r)) {
     case RENEW_READY:
         return true;
@@ -68,12 +95,14 @@ static bool renewed(struct session *s, struct statement *st, char *bytes, size_t
         facts_count(&r);
         if (answers)
             text_refuse(s, &r, g.parts);
+        else
+            keep_error(s, st, &r);
         break;
     case RENEW_FAILED:
         if (answers)
             own_error_answer(s, g.parts);
         else
-            buf_free(&s->own_error);
+            keep_error(s, st, NULL);
         break;
     }
     if (answers)
@@ -133,6 +162,17 @@ static bool must_tell(const struct session *s, const struct statement *st, const
     return s->mariadb && e->again && st->params > 0 && get_u32(payload + 1) == STATEMENT_LAST;
 }
 
+/* An execution that is refused here has told its types all the same: the server remembers those of one that
+ * fails, and clients tell them once. */
+static void remember_types(struct session *s, struct statement *st, const unsigned char *types)
+{
+    if (!types)
+        return;
+    st->types_sent = false;
+    if (!statement_bind(st, types))
+        session_fail(s, "out of memory");
+}
+
 /* Sends the packet put together anew. */
 static size_t send_built(struct session *s, struct statement *st, char *bytes, size_t len,
                          const struct execution *e)
@@ -165,8 +205,10 @@ static size_t send_built(struct session *s, struct statement *st, char *bytes, s
                        s->mariadb ? SPAN("Malformed communication packet")
                                   : SPAN("Malformed communication packet."));
     }
-    if (outcome != EXECUTE_BUILT)
+    if (outcome != EXECUTE_BUILT) {
         forget_refused(s, st);
+        remember_types(s, st, types);
+    }
     buf_free(&out);
     return g.size;
 }
@@ -254,8 +296,11 @@ static size_t execution_begin(struct session *s, char *bytes, size_t len, const 
     s->cursor = e->again && payload.len > 5 && (payload.ptr[5] & ~e->not_cursor) != 0;
     if (st->map && retyped(st, e->types(payload, st->params, &s->shared->built)))
         st->lost = true;
-    if (statement_stale(s, st) && !renewed(s, st, bytes, len, true, &used))
+    if (statement_stale(s, st) && !renewed(s, st, bytes, len, true, &used)) {
+        if (used > 0)
+            remember_types(s, st, e->types(payload, st->params, &s->shared->built));
         return used;
+    }
     session_pin(s);
     if (e->again)
         keep_again(s, bytes, len);

@@ -49,6 +49,7 @@ void statement_free(struct statement *st)
     free(st->types);
     free(st->longs);
     buf_free(&st->kept);
+    buf_free(&st->error);
     free(st->counts);
     free(st);
 }
@@ -96,6 +97,7 @@ void statement_forget_longs(struct session *s, struct statement *st)
     free(st->longs);
     st->longs = NULL;
     buf_free(&st->kept);
+    buf_free(&st->error);
     st->kept_sent = 0;
     if (st->pin)
         worker_unpin(s->worker, st->pin);

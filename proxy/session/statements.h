@@ -49,6 +49,7 @@ struct statement {
     struct buf kept;        /* that data, to give it to another backend statement; see keep_long() */
     size_t kept_sent;       /* how much of it the backend's statement has */
     struct generation *pin; /* while there is more long data than is kept: the backend's statement stays */
+    struct buf error;       /* ERR payload that long data met: the next execution's answer */
     /* What the text was prepared under, and is prepared anew under: */
     struct sql_dialect dialect;
     bool settled;                         /* the dialect is known, not only what the server told by itself */

@@ -3,7 +3,11 @@
 import pytest
 
 from harness import Client, ClientError, shop, twin
+from harness.double import double
+from harness.meddler import Meddler, error_packet
 from harness.wire import Wire
+
+INTERRUPTED = 1317
 
 
 class Walk:
@@ -314,3 +318,94 @@ def test_as_many_statements_as_the_server_takes(clients):
         assert error.value.number == 1461
     finally:
         behind.server.query("SET GLOBAL max_prepared_stmt_count = DEFAULT")
+
+
+def prepare(wire, text, params):
+    """The statement's id."""
+    wire.send(b"\x16" + text)
+    answer = [wire.receive() for _ in range(params + 2)][0]
+    assert answer[0] == 0, answer
+    return answer[1:5]
+
+
+EXECUTE_HEAD = b"\0\1\0\0\0"
+TYPES_INT_TEXT = b"\3\0\xfd\0"
+
+
+@pytest.fixture
+def meddled(server, proxy, database):
+    """(Meddler that may interrupt a PREPARE, the proxy over it with a migration in expand, the database)."""
+    with Meddler(server, b"\x16", error_packet(INTERRUPTED, b"#70100Query execution was interrupted")) as meddler:
+        name = database()
+        server.script("CREATE TABLE t (id INT PRIMARY KEY, old INT, note LONGTEXT); INSERT INTO t VALUES (1, 1, 'x');", name)
+        one = proxy([double(name)], backend=f"127.0.0.1:{meddler.port}")
+        one.ctl("expand", "m", "--apply")
+        yield meddler, one, name
+
+
+def test_types_of_an_execution_that_failed_before_it_was_sent(server, meddled):
+    """The server remembers those of one that fails, and most clients tell them once."""
+    meddler, one, name = meddled
+    with Wire(one.port) as wire:
+        wire.login(database=name)
+        ident = prepare(wire, b"UPDATE t SET old = ?, note = ? WHERE id = 1", 2)
+        one.ctl("dual-write", "m")
+        meddler.errors = 1
+        wire.send(b"\x17" + ident + EXECUTE_HEAD + b"\0\1" + TYPES_INT_TEXT + (77).to_bytes(4, "little") + b"\1a")
+        assert wire.receive()[1:3] == INTERRUPTED.to_bytes(2, "little")
+        wire.send(b"\x17" + ident + EXECUTE_HEAD + b"\0\0" + (78).to_bytes(4, "little") + b"\1b")
+        assert wire.receive()[0] == 0
+    assert server.query(f"SELECT old, new, note FROM {name}.t") == [(78, 156, "b")]
+
+
+def test_an_error_that_long_data_meets_is_its_executions(server, meddled):
+    """It has no answer of its own; what came behind the piece that is missing must not be stored."""
+    meddler, one, name = meddled
+    piece = 400_000  # three are more than is kept
+    with Wire(one.port) as wire:
+        wire.login(database=name)
+        ident = prepare(wire, b"UPDATE t SET old = ?, note = ? WHERE id = 1", 2)
+        execution = b"\x17" + ident + EXECUTE_HEAD + b"\0\1" + TYPES_INT_TEXT + (77).to_bytes(4, "little")
+
+        def run(text):
+            for letter in text:
+                wire.send(b"\x18" + ident + b"\1\0" + letter.encode() * piece)
+            wire.send(execution)
+            return wire.receive()
+
+        one.ctl("dual-write", "m")
+        meddler.errors = 1
+        assert run("abcde")[1:3] == INTERRUPTED.to_bytes(2, "little")
+        assert meddler.errors == 0
+        assert server.query(f"SELECT old, new, note FROM {name}.t") == [(1, None, "x")]
+        assert run("fghi")[0] == 0
+        assert server.query(f"SELECT old, new, note FROM {name}.t") == [(77, 154, "".join(c * piece for c in "fghi"))]
+
+
+def test_a_refusal_that_long_data_meets_is_its_executions(server, meddled):
+    """Though nothing refuses it any more when that comes; RESET forgets it with the data."""
+    _, one, name = meddled
+    piece = b"a" * 600_000
+    with Wire(one.port) as wire:
+        wire.login(database=name)
+        ident = prepare(wire, b"INSERT INTO t (id, old, note) SELECT ?, 9 * RAND(), ?", 2)
+
+        def run(row, reset=False, flip=None):
+            for _ in range(3):
+                wire.send(b"\x18" + ident + b"\1\0" + piece)
+            assert wire.query("DO 1")[0] == 0  # the pieces have been taken
+            if reset:
+                wire.send(b"\x1a" + ident)
+                assert wire.receive()[0] == 0
+            if flip:
+                one.ctl(flip, "m")
+            wire.send(b"\x17" + ident + EXECUTE_HEAD + b"\0\1" + TYPES_INT_TEXT + row.to_bytes(4, "little") +
+                      (b"\1b" if reset else b""))
+            return wire.receive()
+
+        one.ctl("dual-write", "m")
+        assert b"crossfade: migration m" in run(2, flip="rollback")
+        assert run(3)[0] == 0
+        one.ctl("dual-write", "m")
+        assert run(4, reset=True, flip="rollback")[0] == 0
+    assert server.query(f"SELECT id, LENGTH(note) FROM {name}.t") == [(1, 1), (3, 3 * len(piece)), (4, 1)]

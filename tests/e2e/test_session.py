@@ -2,16 +2,14 @@
 commands between the client's."""
 
 import socket
-import threading
 
 import pymysql
 import pytest
 from harness import Client, ClientError, shop, wait_until
-from harness.double import double
+from harness.meddler import Meddler, error_packet
 from harness.wire import MAX_PAYLOAD, Wire
 from pymysql.constants import CLIENT
 
-COM_STMT_EXECUTE = 0x17
 NEED_REPREPARE, INTERRUPTED, MUST_CHANGE_PASSWORD, UNKNOWN_DATABASE, UNKNOWN_COLUMN = 1615, 1317, 1820, 1049, 1054
 MODES_QUESTION = b"\x03SELECT CAST(@@sql_mode AS BINARY)"  # the proxy's own
 
@@ -440,61 +438,6 @@ def test_an_error_in_a_transaction_holds_no_flip_up(shop_behind):
     wait_until(lambda: not [one for one in behind.ctl("sessions")["sessions"] if one["pinned"]])
 
 
-class Meddler:
-    """A relay before the server that answers the next commands which begin like that with an error of its own."""
-
-    def __init__(self, server, command=bytes([COM_STMT_EXECUTE]), error=b""):
-        self.server, self.command, self.error, self.errors, self.seen = server, command, error, 0, 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            backend = socket.create_connection(("127.0.0.1", self.server.port))
-            threading.Thread(target=self.from_client, args=(client, backend), daemon=True).start()
-            threading.Thread(target=self.from_backend, args=(backend, client), daemon=True).start()
-
-    def from_client(self, client, backend):
-        stream = client.makefile("rb")
-        while len(header := stream.read(4)) == 4:
-            payload = stream.read(int.from_bytes(header[:3], "little"))
-            if header[3] == 0 and payload.startswith(self.command):
-                self.seen += 1
-                if self.errors > 0:
-                    self.errors -= 1
-                    client.sendall(len(self.error).to_bytes(3, "little") + b"\x01" + self.error)
-                    continue
-            backend.sendall(header + payload)
-        self.end(backend)
-
-    def from_backend(self, backend, client):
-        while data := backend.recv(65536):
-            client.sendall(data)
-        self.end(client)
-
-    @staticmethod
-    def end(connection):
-        try:
-            connection.shutdown(socket.SHUT_RDWR)
-        except OSError:  # the other side was first
-            pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.listener.close()
-
-
-def error_packet(code, text):
-    return b"\xff" + code.to_bytes(2, "little") + text
-
-
 def test_the_servers_wish_to_prepare_anew_is_granted_once(server, proxy, database):
     name = database()
     server.query(f"CREATE TABLE {name}.t (a INT, b VARCHAR(20))")
@@ -557,97 +500,6 @@ def test_a_session_that_cannot_ask_goes_on(server, shop_behind):
             client.check("query", "UPDATE users SET fullname = 'Ada Lovelace' WHERE id = 1")
             assert meddler.errors == 0
         assert new_names(behind, 1) == ("Ada", "Lovelace")
-
-
-def prepare(wire, text, params):
-    """The statement's id."""
-    wire.send(b"\x16" + text)
-    answer = [wire.receive() for _ in range(params + 2)][0]
-    assert answer[0] == 0, answer
-    return answer[1:5]
-
-
-EXECUTE_HEAD = b"\0\1\0\0\0"
-TYPES_INT_TEXT = b"\3\0\xfd\0"
-
-
-@pytest.fixture
-def meddled(server, proxy, database):
-    """(Meddler that may interrupt a PREPARE, the proxy over it with a migration in expand, the database)."""
-    with Meddler(server, b"\x16", error_packet(INTERRUPTED, b"#70100Query execution was interrupted")) as meddler:
-        name = database()
-        server.script("CREATE TABLE t (id INT PRIMARY KEY, old INT, note LONGTEXT); INSERT INTO t VALUES (1, 1, 'x');", name)
-        one = proxy([double(name)], backend=f"127.0.0.1:{meddler.port}")
-        one.ctl("expand", "m", "--apply")
-        yield meddler, one, name
-
-
-def test_types_of_an_execution_that_failed_before_it_was_sent(server, meddled):
-    """The server remembers those of one that fails, and most clients tell them once."""
-    meddler, one, name = meddled
-    with Wire(one.port) as wire:
-        wire.login(database=name)
-        ident = prepare(wire, b"UPDATE t SET old = ?, note = ? WHERE id = 1", 2)
-        one.ctl("dual-write", "m")
-        meddler.errors = 1
-        wire.send(b"\x17" + ident + EXECUTE_HEAD + b"\0\1" + TYPES_INT_TEXT + (77).to_bytes(4, "little") + b"\1a")
-        assert wire.receive()[1:3] == INTERRUPTED.to_bytes(2, "little")
-        wire.send(b"\x17" + ident + EXECUTE_HEAD + b"\0\0" + (78).to_bytes(4, "little") + b"\1b")
-        assert wire.receive()[0] == 0
-    assert server.query(f"SELECT old, new, note FROM {name}.t") == [(78, 156, "b")]
-
-
-def test_an_error_that_long_data_meets_is_its_executions(server, meddled):
-    """It has no answer of its own; what came behind the piece that is missing must not be stored."""
-    meddler, one, name = meddled
-    piece = 400_000  # three are more than is kept
-    with Wire(one.port) as wire:
-        wire.login(database=name)
-        ident = prepare(wire, b"UPDATE t SET old = ?, note = ? WHERE id = 1", 2)
-        execution = b"\x17" + ident + EXECUTE_HEAD + b"\0\1" + TYPES_INT_TEXT + (77).to_bytes(4, "little")
-
-        def run(text):
-            for letter in text:
-                wire.send(b"\x18" + ident + b"\1\0" + letter.encode() * piece)
-            wire.send(execution)
-            return wire.receive()
-
-        one.ctl("dual-write", "m")
-        meddler.errors = 1
-        assert run("abcde")[1:3] == INTERRUPTED.to_bytes(2, "little")
-        assert meddler.errors == 0
-        assert server.query(f"SELECT old, new, note FROM {name}.t") == [(1, None, "x")]
-        assert run("fghi")[0] == 0
-        assert server.query(f"SELECT old, new, note FROM {name}.t") == [(77, 154, "".join(c * piece for c in "fghi"))]
-
-
-def test_a_refusal_that_long_data_meets_is_its_executions(server, meddled):
-    """Though nothing refuses it any more when that comes; RESET forgets it with the data."""
-    _, one, name = meddled
-    piece = b"a" * 600_000
-    with Wire(one.port) as wire:
-        wire.login(database=name)
-        ident = prepare(wire, b"INSERT INTO t (id, old, note) SELECT ?, 9 * RAND(), ?", 2)
-
-        def run(row, reset=False, flip=None):
-            for _ in range(3):
-                wire.send(b"\x18" + ident + b"\1\0" + piece)
-            assert wire.query("DO 1")[0] == 0  # the pieces have been taken
-            if reset:
-                wire.send(b"\x1a" + ident)
-                assert wire.receive()[0] == 0
-            if flip:
-                one.ctl(flip, "m")
-            wire.send(b"\x17" + ident + EXECUTE_HEAD + b"\0\1" + TYPES_INT_TEXT + row.to_bytes(4, "little") +
-                      (b"\1b" if reset else b""))
-            return wire.receive()
-
-        one.ctl("dual-write", "m")
-        assert b"crossfade: migration m" in run(2, flip="rollback")
-        assert run(3)[0] == 0
-        one.ctl("dual-write", "m")
-        assert run(4, reset=True, flip="rollback")[0] == 0
-    assert server.query(f"SELECT id, LENGTH(note) FROM {name}.t") == [(1, 1), (3, 3 * len(piece)), (4, 1)]
 
 
 class Chopper(Meddler):
