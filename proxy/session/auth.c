@@ -39,8 +39,10 @@ void auth_begin(struct session *s, char *bytes, struct span payload, const struc
 
 size_t auth_from_client(struct session *s, char *bytes, size_t len)
 {
+    if (s->auth_turns == 0)
+        return 0; /* commands, of any length, that wait for the login's end: PIPELINE_MAX bounds them */
     struct span p = whole_packet(bytes, len);
-    if (s->auth_turns == 0 || !p.ptr) {
+    if (!p.ptr) {
         if (len > LOGIN_MAX)
             session_fail(s, "an authentication packet is too long");
         return 0;

@@ -71,6 +71,23 @@ def login_error(port, **options):
     return None
 
 
+@pytest.mark.only("mariadb", reason="MySQL's plugin has more to say before the login's end")
+@pytest.mark.parametrize("size", [1_000, 140_000, 400_000])
+def test_commands_sent_with_the_handshake_response(server, proxy_, size):
+    """Who does not wait for the login's end may say as much as behind it."""
+    answers = []
+    for port in (server.port, proxy_.port):
+        with Wire(port) as wire:
+            response = wire.handshake_response(wire.receive())
+            wire.socket.sendall(wire.frame(response, 1) + wire.frame(b"\x03DO '" + b"a" * size + b"'") + wire.frame(b"\x0e"))
+            wire.sequence = 2
+            answers.append([wire.receive()[:1]])
+            for _ in range(2):
+                wire.sequence = 1
+                answers[-1].append(wire.receive())
+    assert answers[0] == answers[1]
+
+
 @pytest.mark.parametrize("options", [
     {"user": "app", "password": "wrong"}, {"user": "app", "password": ""}, {"user": "no such user", "password": "x"},
     {"user": "locked", "password": "secret"}, {"user": "nobody", "password": ""},
