@@ -287,16 +287,16 @@ static void spell_out(struct plan *p, const struct select_item *item, struct ran
     edits_replace(&p->edits, at, builder_done(&b));
 }
 
-/* Within an expression of GROUP BY or ORDER BY a name is a column before it is an alias: where a new column
- * has an alias' name, what the alias stands for is written in its place. */
-static void spell_out_aliases(struct plan *p, struct scope *s, const struct expr *e)
+void spell_out_aliases(struct plan *p, const struct scope *s, const struct expr *e)
 {
     for (const struct expr *a = e->args; a; a = a->next)
         spell_out_aliases(p, s, a);
     const struct select_item *item = e->kind == EXPR_COLUMN ? item_called(p, s, e) : NULL;
-    if (!item)
+    /* In a window of the select list: an item behind it is not rewritten yet, its own cannot be meant. */
+    bool is_behind = item && item->expr->range.off > e->range.off;
+    if (!item || (!is_behind && range_end(item->expr->range) >= range_end(e->range)))
         return;
-    if (item->expr->has_query || !is_repeatable(p, item->expr->range))
+    if (is_behind || item->expr->has_query || !is_repeatable(p, item->expr->range))
         refuse_about(p, NULL, "%.*s means an alias within an expression, and the new column has its name",
                      e->name.text, "give the item another alias");
     spell_out(p, item, e->range);
@@ -614,7 +614,7 @@ void walk_having(struct plan *p, struct scope *s, const struct expr *e)
     }
     for (const struct expr *a = e->args; a; a = a->next)
         walk_having(p, s, a);
-    walk_exprs(p, s, e->window);
+    walk_window(p, s, e->window);
 }
 
 /* What a name alone in ORDER BY sorts by, where that is one column: its select item's, or the column itself.

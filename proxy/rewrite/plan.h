@@ -250,6 +250,7 @@ struct scope *walk_query(struct plan *p, const struct query *q, const struct sco
                          const struct ctes *ctes, bool exists);
 void walk_expr(struct plan *p, const struct scope *s, const struct expr *e);
 void walk_exprs(struct plan *p, const struct scope *s, const struct expr *list);
+void walk_window(struct plan *p, const struct scope *s, const struct expr *list);
 const struct ctes *walk_with(struct plan *p, const struct with *with, const struct scope *outer,
                              const struct ctes *ctes);
 
@@ -312,6 +313,10 @@ bool has_one_group(const struct select *select);
 
 void walk_items(struct plan *p, struct scope *s, const struct select_item *items, struct range options);
 void walk_group(struct plan *p, struct scope *s, const struct order_item *item, bool rollup);
+
+/* Within an expression of GROUP BY or ORDER BY, and in a window's PARTITION BY, a name is a column before it
+ * is an alias: where a new column has an alias' name, what the alias stands for is written in its place. */
+void spell_out_aliases(struct plan *p, const struct scope *s, const struct expr *e);
 
 /* Refuses what ONLY_FULL_GROUP_BY would, only because a grouped or selected column has become an expression.
  */

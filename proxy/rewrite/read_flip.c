@@ -137,8 +137,27 @@ static void touch_operands(struct plan *p, const struct scope *s, const struct e
     }
 }
 
+/* Whether the ORDER BY of a window, or of WITHIN GROUP, has a name alone there that the select list gives to
+ * something else than the column of that name: MariaDB takes the item. MySQL knows no aliases in windows. */
+static bool sorts_by_item(const struct plan *p, const struct scope *s, const struct expr *e)
+{
+    const struct expr *name = bare(e);
+    if (!e->sorts_window || !p->rules->mariadb || name->kind != EXPR_COLUMN || name_given(&name->table) ||
+        !s || !s->select)
+        return false;
+    for (const struct select_item *item = s->select->items; item; item = item->next) {
+        const struct expr *shown = bare(item->expr);
+        if (name_given(&item->alias) && span_ieq(item->alias.text, name->name.text) &&
+            (shown->kind != EXPR_COLUMN || !span_ieq(shown->name.text, name->name.text)))
+            return true;
+    }
+    return false;
+}
+
 static void walk_node(struct plan *p, const struct scope *s, const struct expr *e)
 {
+    if (sorts_by_item(p, s, e))
+        return;
     switch (e->kind) {
     case EXPR_LITERAL:
     case EXPR_PARAM:
@@ -164,7 +183,7 @@ static void walk_node(struct plan *p, const struct scope *s, const struct expr *
         walk_json(p, s, e);
     else
         walk_exprs(p, s, e->args);
-    walk_exprs(p, s, e->window);
+    walk_window(p, s, e->window);
     if (e->query)
         walk_query(p, e->query, s, s ? s->ctes : NULL, e->kind == EXPR_EXISTS);
     if (e->query && e->kind == EXPR_OP)
@@ -181,6 +200,18 @@ void walk_exprs(struct plan *p, const struct scope *s, const struct expr *list)
 {
     for (; list; list = list->next)
         walk_node(p, s, list);
+}
+
+/* The expressions of a window; what changes in it counts as a flip, for the name of the result's column. */
+void walk_window(struct plan *p, const struct scope *s, const struct expr *list)
+{
+    uint32_t before = p->edits.count;
+    for (; list; list = list->next) {
+        if (s && p->rules->mariadb && !sorts_by_item(p, s, list))
+            spell_out_aliases(p, s, list);
+        walk_node(p, s, list);
+    }
+    p->flips += p->edits.count - before;
 }
 
 /* ---- FROM ---- */
@@ -321,7 +352,7 @@ static struct scope *walk_select(struct plan *p, const struct query *q, const st
     if (select->having)
         walk_having(p, s, select->having);
     for (const struct named_window *w = select->windows; w; w = w->next)
-        walk_exprs(p, s, w->exprs);
+        walk_window(p, s, w->exprs);
     if (select->qualify)
         walk_qualify(p, s, select->qualify);
     s->orders_rows = !select->distinct && !select->group && !select->having;

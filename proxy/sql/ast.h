@@ -131,6 +131,7 @@ struct expr {
     bool distinct;       /* EXPR_FUNC: aggregate with DISTINCT */
     bool windowed;       /* EXPR_FUNC: has an OVER clause (its parts are in `window`) */
     bool has_query;      /* a subquery is somewhere below (or is this) */
+    bool sorts_window;   /* stands in the ORDER BY of a window, or of WITHIN GROUP */
     uint16_t height;     /* of the tree below, subqueries included; bounded, so that walks may recurse */
     struct range range;  /* all of it, from its first token to its last */
     uint32_t param;      /* EXPR_PARAM */

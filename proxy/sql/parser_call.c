@@ -35,10 +35,12 @@ static void frame(struct parser *p, struct expr_tail *t)
     p_skip_type(p); /* EXCLUDE … */
 }
 
-static void ordered_operands(struct parser *p, struct expr_tail *t)
+static void ordered_operands(struct parser *p, struct expr_tail *t, bool sorts_window)
 {
     do {
-        p_operand(p, t, p_expr(p));
+        struct expr *e = p_expr(p);
+        e->sorts_window = sorts_window;
+        p_operand(p, t, e);
         if (!p_accept_kw(p, KW_ASC))
             p_accept_kw(p, KW_DESC);
     } while (p_accept(p, ','));
@@ -52,11 +54,11 @@ void p_window_spec(struct parser *p, struct expr_tail *t)
         p_name(p, &base);
     if (p_accept_kw(p, KW_PARTITION)) {
         p_expect_kw(p, KW_BY, "expected BY");
-        ordered_operands(p, t);
+        ordered_operands(p, t, false);
     }
     if (p_accept_kw(p, KW_ORDER)) {
         p_expect_kw(p, KW_BY, "expected BY");
-        ordered_operands(p, t);
+        ordered_operands(p, t, true);
     }
     if (p_at_kw(p, KW_ROWS) || p_at_kw(p, KW_RANGE) || p_at_word(p, "GROUPS"))
         frame(p, t);
@@ -78,7 +80,7 @@ static void argument_tail(struct parser *p, struct expr_tail *t)
     for (;;) {
         if (p_accept_kw(p, KW_ORDER)) {
             p_expect_kw(p, KW_BY, "expected BY");
-            ordered_operands(p, t);
+            ordered_operands(p, t, false);
         } else if (p_accept_kw(p, KW_SEPARATOR)) {
             p_operand(p, t, p_primary(p));
         } else if (p_accept_kw(p, KW_LIMIT)) {

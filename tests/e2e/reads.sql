@@ -134,6 +134,10 @@ SELECT id, @x := amount FROM orders ORDER BY id
 SELECT ROW_NUMBER() OVER (ORDER BY fullname, id) rn, fullname FROM users ORDER BY rn
 SELECT * FROM (SELECT u.*, ROW_NUMBER() OVER (ORDER BY fullname, id) AS rn FROM users u) t WHERE rn BETWEEN 3 AND 6 ORDER BY rn
 SELECT id, RANK() OVER w, LAG(fullname) OVER w, SUM(visits) OVER (PARTITION BY fullname ORDER BY id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM users WINDOW w AS (ORDER BY fullname, id) ORDER BY id
+SELECT id, note AS amount, RANK() OVER (ORDER BY amount, id) AS place FROM orders ORDER BY id
+SELECT id AS amount, amount AS paid, SUM(user_id) OVER w AS total FROM orders WINDOW w AS (ORDER BY (amount) DESC) ORDER BY id
+SELECT id, visits AS fullname, SUM(id) OVER (ORDER BY fullname, LENGTH(fullname), id) FROM users ORDER BY id
+SELECT id AS amount, PERCENTILE_DISC(0.9) WITHIN GROUP (ORDER BY amount) OVER (PARTITION BY user_id) FROM orders ORDER BY id
 SELECT fullname, SUM(visits) OVER (PARTITION BY fullname) FROM users ORDER BY fullname, id
 SELECT SUM(amount) OVER (ORDER BY id), AVG(amount) OVER (ORDER BY id ROWS 2 PRECEDING) FROM orders ORDER BY id
 SELECT id, FIRST_VALUE(fullname) OVER (PARTITION BY visits ORDER BY fullname) FROM users ORDER BY id
