@@ -50,9 +50,14 @@ static bool flip(struct call *c, enum phase to, struct flip_result *r)
     return r->ok;
 }
 
+/* Forward, by gates that look at the table. */
 static void flip_and_answer(struct call *c, enum phase to)
 {
     struct flip_result r;
+    struct target t;
+    if (!call_target_now(c, &t))
+        return;
+    target_release(&t);
     if (flip(c, to, &r))
         call_ok(c, flip_json(c, &r));
     flip_result_free(&r);

@@ -57,6 +57,10 @@ static void start(struct call *c)
                                         [JOB_RUNS_ALREADY] = "runs already",
                                         [JOB_COMPLETE_ALREADY] = "complete already"};
     char error[CONTROL_ERROR_SIZE];
+    struct target t;
+    if (!call_target_now(c, &t))
+        return;
+    target_release(&t);
     enum job_start s = backfill_start(c->control, c->words[0], c->who, c->force, error, sizeof(error));
     if (s == JOB_REFUSED) {
         call_fail(c, "%s", error);
@@ -224,7 +228,7 @@ void cmd_verify(struct call *c)
     char error[CONTROL_ERROR_SIZE] = "";
     struct target t;
     struct verify_report r;
-    if (!call_target(c, &t))
+    if (!call_target_now(c, &t))
         return;
     struct db *d = control_db(c->control, error, sizeof(error));
     struct verify_call v = {.call = c, .shown_at = clock_ms()};

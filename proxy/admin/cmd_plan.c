@@ -80,10 +80,7 @@ void cmd_expand(struct call *c)
 {
     char error[CONTROL_ERROR_SIZE];
     struct target t;
-    /* The table may be minutes old, or its columns, and made behind our back; a backend that is down is told
-     * of below. */
-    control_refresh_catalog(c->control, 5000);
-    if (!call_target(c, &t))
+    if (!call_target_now(c, &t))
         return;
     struct db *d = NULL;
     if (!target_table(&t))
@@ -215,7 +212,7 @@ void cmd_plan(struct call *c)
 {
     char error[CONTROL_ERROR_SIZE];
     struct target t;
-    if (!call_target(c, &t))
+    if (!call_target_now(c, &t))
         return;
     struct db *d = control_db(c->control, error, sizeof(error));
     if (d)

@@ -71,6 +71,10 @@ void add_backfill(cJSON *o, const struct backfill_view *b);
 /* The migration that the first word names, or NULL after an answer that says it is not there. */
 bool call_target(struct call *c, struct target *out);
 
+/* The same with the table as it is now: it may be minutes old, or have been changed behind our back. Waits
+ * some seconds for a backend that does not answer, and then goes by what was known. */
+bool call_target_now(struct call *c, struct target *out);
+
 /* The commands, by file. */
 void cmd_status(struct call *c);
 void cmd_events(struct call *c);

@@ -11,6 +11,7 @@
 
 #define FLIP_OPTIONS (OPT_FORCE | OPT_DRY_RUN | OPT_TIMEOUT)
 
+enum { CATALOG_MS = 5000 }; /* how long reading it is waited for */
 enum { DEFAULT_TIMEOUT_MS = 10000, MAX_TIMEOUT_S = 3600, DEFAULT_LIMIT = 100, MAX_LIMIT = 10000 };
 
 const struct command commands[] = {
@@ -344,6 +345,15 @@ cJSON *sessions_json(const struct session_info *s, size_t count)
         cJSON_AddItemToArray(array, o);
     }
     return array;
+}
+
+bool call_target_now(struct call *c, struct target *out)
+{
+    if (!call_target(c, out))
+        return false;
+    target_release(out);
+    control_refresh_catalog(c->control, CATALOG_MS);
+    return call_target(c, out);
 }
 
 bool call_target(struct call *c, struct target *out)

@@ -260,7 +260,7 @@ static bool begin(struct run *r)
     if (!r->table)
         snprintf(error, sizeof(error), "the table does not exist, or the control account may not see it");
     else if (connect_run(r, error, sizeof(error)) &&
-             row_walk_begin(&r->walk, r->db, r->rule, r->table, error, sizeof(error))) {
+             row_walk_begin(&r->walk, r->db, r->rule, error, sizeof(error))) {
         if (resumed) {
             free(r->walk.upper);
             r->walk.upper = r->state->upper_key ? strdup(r->state->upper_key) : NULL;
@@ -371,10 +371,11 @@ void backfill_run(const struct backfill_setup *setup)
         else if (explain_first(&r) && (r.walk.after || clear_stale(&r)) && walk_all(&r))
             r.state->state = BACKFILL_COMPLETE;
     }
-    free(r.state->last_key);
-    r.state->last_key = r.clearing ? NULL : r.walk.after;
-    if (!r.clearing)
+    if (r.walk.after && !r.clearing) { /* else it did not come to walking, and the checkpoint stays */
+        free(r.state->last_key);
+        r.state->last_key = r.walk.after;
         r.walk.after = NULL;
+    }
     if (r.state->state == BACKFILL_NONE)
         r.state->state = BACKFILL_RUNNING; /* the store says so already, with the last checkpoint */
     else if (r.db && !store_backfill(r.db, r.sidecar, r.name, r.state))

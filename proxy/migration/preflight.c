@@ -360,7 +360,7 @@ static void gate_key(struct check *c)
 {
     struct row_key key;
     char error[256];
-    if (row_key_find(c->db, rule_of(c), c->table, &key, error, sizeof(error))) {
+    if (row_key_find(c->db, rule_of(c), &key, error, sizeof(error))) {
         found(c, "rows are told apart by %s", key.index);
         return;
     }

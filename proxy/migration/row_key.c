@@ -1,46 +1,65 @@
-/* Keys of row_key.h: found in information_schema.statistics, compared as expanded row values ("a > 1 OR (a =
- * 1 AND b > 2)", with "a >= 1" before it), which the optimizer turns into a range where (a, b) > (1, 2) is
- * not one. */
+/* Keys of row_key.h: found in information_schema, as they are now and not as the catalog last saw them;
+ * compared as expanded row values ("a > 1 OR (a = 1 AND b > 2)", with "a >= 1" before it), which the
+ * optimizer turns into a range where (a, b) > (1, 2) is not one. */
 #include "proxy/migration/row_key.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 
 /* ---- finding ---------------------------------------------------------------------------------------- */
 
-static bool take_index(struct row_key *k, struct db_result *rows, const struct catalog_table *t)
+/* The fields in the order of the query below. */
+enum { F_INDEX, F_COLUMN, F_PREFIX, F_TYPE, F_COLLATION, F_NULLABLE };
+
+/* A prefix of a column does not tell rows apart in the column's order, and an expression has no name. */
+static bool is_usable(const struct row_key *k, const db_field *f)
+{
+    return f[F_TYPE].ptr && span_ieq(f[F_NULLABLE], SPAN("NO")) && !f[F_PREFIX].ptr &&
+           k->count < ROW_KEY_MAX_COLUMNS;
+}
+
+static bool take_index(struct row_key *k, struct db_result *rows)
 {
     const db_field *f;
     bool usable = false, current = false;
     *k = (struct row_key){0};
     while ((f = db_next(rows))) {
-        if (!span_eq(f[0], span_of(k->index))) {
+        if (!span_eq(f[F_INDEX], span_of(k->index))) {
             if (current && usable)
                 return true;
-            db_text(f[0], k->index, sizeof(k->index));
-            k->count = 0;
+            *k = (struct row_key){0};
+            db_text(f[F_INDEX], k->index, sizeof(k->index));
             current = usable = true;
         }
-        const struct catalog_column *c = catalog_column_of(t, f[1]);
-        /* A prefix of a column does not tell rows apart in the column's order. */
-        if (!c || c->nullable || f[2].ptr || k->count == ROW_KEY_MAX_COLUMNS) {
+        if (!is_usable(k, f)) {
             usable = false;
             continue;
         }
-        db_text(c->name, k->columns[k->count].name, sizeof(k->columns[0].name));
-        k->columns[k->count++].class = c->class;
+        struct key_column *c = &k->columns[k->count++];
+        db_text(f[F_COLUMN], c->name, sizeof(c->name));
+        c->class = column_class_of(f[F_TYPE]);
+        c->form = XXH3_64bits_withSeed(f[F_TYPE].ptr, f[F_TYPE].len,
+                                       XXH3_64bits(f[F_COLLATION].ptr, f[F_COLLATION].len));
     }
     return current && usable;
 }
 
-bool row_key_find(struct db *d, const struct rule *r, const struct catalog_table *t, struct row_key *out,
-                  char *error, size_t error_size)
+bool row_key_find(struct db *d, const struct rule *r, struct row_key *out, char *error, size_t error_size)
 {
     struct buf b = BUF_INIT;
     struct db_result rows;
-    buf_add_str(&b,
-                "SELECT s.index_name, s.column_name, s.sub_part FROM information_schema.statistics s WHERE"
-                " s.non_unique = 0 AND s.index_type = 'BTREE' AND s.table_schema = ");
+    buf_add_str(
+        &b, "SELECT s.index_name, s.column_name, s.sub_part, c.column_type, c.collation_name, c.is_nullable"
+            " FROM information_schema.statistics s LEFT JOIN information_schema.columns c"
+            " ON c.table_schema = s.table_schema AND c.table_name = s.table_name"
+            " AND c.column_name = s.column_name AND c.table_schema = ");
+    sql_string(&b, r->db);
+    buf_add_str(&b, " AND c.table_name = ");
+    sql_string(&b, r->table);
+    buf_add_str(&b, " WHERE s.non_unique = 0 AND s.index_type = 'BTREE' AND s.table_schema = ");
     sql_string(&b, r->db);
     buf_add_str(&b, " AND s.table_name = ");
     sql_string(&b, r->table);
@@ -49,11 +68,20 @@ bool row_key_find(struct db *d, const struct rule *r, const struct catalog_table
         snprintf(error, error_size, "the table's keys cannot be read: %s", db_error(d));
         return false;
     }
-    bool ok = take_index(out, &rows, t);
+    bool ok = take_index(out, &rows);
     db_end(&rows);
     if (!ok)
         snprintf(error, error_size, "the table has no primary key and no unique key without NULLs");
     return ok;
+}
+
+bool row_key_same(const struct row_key *a, const struct row_key *b)
+{
+    bool same = strcmp(a->index, b->index) == 0 && a->count == b->count;
+    for (size_t i = 0; same && i < a->count; i++)
+        same =
+            strcmp(a->columns[i].name, b->columns[i].name) == 0 && a->columns[i].form == b->columns[i].form;
+    return same;
 }
 
 /* ---- SQL -------------------------------------------------------------------------------------------- */

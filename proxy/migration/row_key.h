@@ -15,13 +15,16 @@ struct row_key {
     struct key_column {
         char name[65];
         enum column_class class;
+        uint64_t form; /* a hash of its type and collation, which its order follows from */
     } columns[ROW_KEY_MAX_COLUMNS];
     size_t count;
 };
 
 /* Finds it. false with the reason. */
-bool row_key_find(struct db *d, const struct rule *r, const struct catalog_table *t, struct row_key *out,
-                  char *error, size_t error_size);
+bool row_key_find(struct db *d, const struct rule *r, struct row_key *out, char *error, size_t error_size);
+
+/* Whether a walk along the one is a walk along the other. */
+bool row_key_same(const struct row_key *a, const struct row_key *b);
 
 /* "`a`, `b`" for ORDER BY; and as they are selected to make literals of them. */
 void row_key_names(struct buf *b, const struct row_key *k);

@@ -6,7 +6,7 @@
 
 #include "proxy/migration/row_sql.h"
 
-enum { FIRST_CHUNK_ROWS = 500, MIN_CHUNK_ROWS = 10, MAX_CHUNK_ROWS = 20000 };
+enum { FIRST_CHUNK_ROWS = 50, MIN_CHUNK_ROWS = 10, MAX_CHUNK_ROWS = 20000 };
 
 /* The literals of the query's first row, malloc'ed; *found says whether there was one. */
 static char *first_key(struct row_walk *w, struct db_result *r, bool *found)
@@ -39,12 +39,11 @@ static void add_descending(struct buf *b, const struct row_key *k)
     }
 }
 
-bool row_walk_begin(struct row_walk *w, struct db *d, const struct rule *r, const struct catalog_table *t,
-                    char *error, size_t error_size)
+bool row_walk_begin(struct row_walk *w, struct db *d, const struct rule *r, char *error, size_t error_size)
 {
     *w = (struct row_walk){
         .rule = r, .chunk_rows = FIRST_CHUNK_ROWS, .min_rows = MIN_CHUNK_ROWS, .max_rows = MAX_CHUNK_ROWS};
-    if (!row_key_find(d, r, t, &w->key, error, error_size))
+    if (!row_key_find(d, r, &w->key, error, error_size))
         return false;
     struct buf b = BUF_INIT;
     struct db_result result;
@@ -62,6 +61,17 @@ bool row_walk_begin(struct row_walk *w, struct db *d, const struct rule *r, cons
     if (found && !w->upper)
         snprintf(error, error_size, "out of memory");
     return !found || w->upper;
+}
+
+bool row_walk_key_stayed(const struct row_walk *w, struct db *d, char *error, size_t error_size)
+{
+    struct row_key now;
+    if (!row_key_find(d, w->rule, &now, error, error_size))
+        return false;
+    if (row_key_same(&w->key, &now))
+        return true;
+    snprintf(error, error_size, "the table's key was changed meanwhile; run it again");
+    return false;
 }
 
 static bool count_rows(struct row_walk *w, struct db *d)
@@ -119,8 +129,6 @@ void row_walk_advance(struct row_walk *w, double took_ms, double aim_ms)
     double want = w->chunk_rows * (took_ms > 1 ? aim_ms / took_ms : 2);
     if (want > w->chunk_rows * 2.0)
         want = w->chunk_rows * 2.0;
-    if (want < w->chunk_rows / 2.0)
-        want = w->chunk_rows / 2.0;
     w->chunk_rows = want < w->min_rows ? w->min_rows : want > w->max_rows ? w->max_rows : (unsigned)want;
 }
 

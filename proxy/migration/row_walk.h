@@ -16,8 +16,11 @@ struct row_walk {
 };
 
 /* Begins a walk over the rows that there are now: finds the key and the upper end. false with the reason. */
-bool row_walk_begin(struct row_walk *w, struct db *d, const struct rule *r, const struct catalog_table *t,
-                    char *error, size_t error_size);
+bool row_walk_begin(struct row_walk *w, struct db *d, const struct rule *r, char *error, size_t error_size);
+
+/* At the end: whether the key is still what it was at the beginning. If it is not, the walk may have missed
+ * rows; then, and when it cannot be found out, false with the reason. */
+bool row_walk_key_stayed(const struct row_walk *w, struct db *d, char *error, size_t error_size);
 
 /* Sets upto and rows of the next chunk. false when the server refused (see db_error). */
 bool row_walk_chunk(struct row_walk *w, struct db *d);

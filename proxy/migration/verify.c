@@ -213,7 +213,7 @@ bool verify_run(struct db *d, const struct target *t, verify_progress *progress,
         snprintf(error, error_size, "the table does not exist, or the control account may not see it");
         return false;
     }
-    if (!row_walk_begin(&v.walk, d, t->rule, v.table, error, error_size))
+    if (!row_walk_begin(&v.walk, d, t->rule, error, error_size))
         return false;
     char *lower = NULL;
     bool ok = true;
@@ -233,6 +233,7 @@ bool verify_run(struct db *d, const struct target *t, verify_progress *progress,
         if (!ok)
             snprintf(error, error_size, "stopped");
     }
+    ok = ok && row_walk_key_stayed(&v.walk, d, error, error_size);
     free(lower);
     for (size_t i = 0; i < MARKS; i++)
         free(v.marks[i]);

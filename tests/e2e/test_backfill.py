@@ -1,5 +1,6 @@
 """Backfill and verify: keys and types of every kind, rows that stop them, pauses, stops and restarts."""
 
+import concurrent.futures
 import contextlib
 
 import pytest
@@ -226,6 +227,56 @@ def test_a_row_that_another_client_moves_past_the_backfill_is_found_and_filled(s
     assert one.ctl("backfill", "m", "--force")["changed"] == 5
     assert one.ctl("verify", "m")["drift"] == 0
     one.ctl("cutover", "m")
+
+
+def test_a_resume_that_fails_at_once_keeps_the_checkpoint(server, proxy, database):
+    with held_backfill(server, proxy, database) as (name, one, holder):
+        one.ctl("backfill", "m", "pause")
+        holder.rollback()
+        server.query(f"ALTER TABLE `{name}`.t DROP PRIMARY KEY")
+        with pytest.raises(CtlError, match="no primary key"):
+            one.ctl("backfill", "m", "resume")
+        server.query(f"ALTER TABLE `{name}`.t ADD PRIMARY KEY (id)")
+    assert one.ctl("backfill", "m")["rows"] == 5000, "no row is read again"
+    assert one.ctl("verify", "m")["drift"] == 0
+
+
+def test_a_table_that_was_changed_past_the_proxy_is_seen_as_it_is(server, proxy, database):
+    name, one = prepared(server, proxy, database, "id INT PRIMARY KEY, old INT",
+                         f"INSERT INTO t SELECT seq, seq FROM {numbers(3000)}")
+    one.ctl("dual-write", "m")
+    one.ctl("backfill", "m")
+    server.query(f"ALTER TABLE `{name}`.t MODIFY id VARCHAR(20)")
+    server.query(f"UPDATE `{name}`.t SET new = 7 WHERE id IN ('2', '999')")
+    answer = one.ctl("verify", "m")
+    assert (answer["rows"], answer["drift"], answer["drift_keys"]) == (3000, 2, ["'2'", "'999'"])
+    server.query(f"ALTER TABLE `{name}`.t MODIFY id INT")
+    assert one.ctl("backfill", "m", "--force")["changed"] == 2
+    server.query(f"ALTER TABLE `{name}`.t DROP COLUMN new")
+    with pytest.raises(CtlError) as refused:
+        one.ctl("cutover", "m", "--force")
+    assert "new does not exist" in gates_of(refused)["columns"]["detail"]
+    server.query(f"DROP TABLE `{name}`.t")
+    with pytest.raises(CtlError, match="the table does not exist"):
+        one.ctl("verify", "m")
+
+
+def test_a_verify_whose_key_changes_meanwhile_says_so(server, proxy, database):
+    name, one = prepared(server, proxy, database, "id INT PRIMARY KEY, old INT",
+                         f"INSERT INTO t SELECT seq, seq FROM {numbers(3000)}")
+    one.ctl("dual-write", "m")
+    one.ctl("backfill", "m")
+    waiting = "SELECT COUNT(*) FROM information_schema.processlist WHERE state LIKE 'Waiting for table metadata lock%'"
+    with server.connect(database=name) as holder, holder.cursor() as cursor, \
+            concurrent.futures.ThreadPoolExecutor(1) as pool:
+        cursor.execute("LOCK TABLES t WRITE")
+        verify = pool.submit(one.ctl, "verify", "m")
+        wait_until(lambda: server.value(waiting), what="verify to wait for the table")
+        cursor.execute("ALTER TABLE t MODIFY id VARCHAR(20)")
+        cursor.execute("UNLOCK TABLES")
+        with pytest.raises(CtlError, match="the table's key was changed meanwhile"):
+            verify.result(30)
+    assert one.ctl("verify", "m")["rows"] == 3000
 
 
 def test_rollback_stops_the_backfill(server, proxy, database):

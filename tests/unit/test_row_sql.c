@@ -10,6 +10,7 @@
 
 #include "proxy/migration/row_key.h"
 #include "proxy/migration/row_sql.h"
+#include "proxy/migration/row_walk.h"
 
 static void assert_text(struct buf *b, const char *expected)
 {
@@ -161,11 +162,34 @@ static void test_fill(void **state)
         "+ 1) AS DECIMAL(65)) AS SIGNED)) AND `n2` <=> CAST((FROM_DAYS(`old`)) AS DATETIME))");
 }
 
+/* A chunk that took far too long, since its rows are wide, is followed by one that fits. */
+static void test_chunks_follow_the_time(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned rows;
+        double took_ms;
+        unsigned next;
+    } cases[] = {{100, 15, 100}, {100, 0.2, 200}, {100, 7.5, 200},    {100, 30, 50},
+                 {100, 150, 10}, {100, 9000, 10}, {20000, 150, 2000}, {20000, 1, 20000}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct row_walk w = {.chunk_rows = cases[i].rows, .min_rows = 10, .max_rows = 20000};
+        row_walk_advance(&w, cases[i].took_ms, 15);
+        assert_int_equal(w.chunk_rows, cases[i].next);
+        row_walk_end(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_literals), cmocka_unit_test(test_names),   cmocka_unit_test(test_ranges),
-        cmocka_unit_test(test_select),   cmocka_unit_test(test_matches), cmocka_unit_test(test_fill),
+        cmocka_unit_test(test_literals),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_select),
+        cmocka_unit_test(test_matches),
+        cmocka_unit_test(test_fill),
+        cmocka_unit_test(test_chunks_follow_the_time),
     };
     return cmocka_run_group_tests_name("row_sql", tests, NULL, NULL);
 }
