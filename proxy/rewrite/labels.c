@@ -253,7 +253,7 @@ static struct fragment position_text(struct plan *p, unsigned position)
     return fragment_of(arena_copy(p->arena, span_of(text)));
 }
 
-static bool reads_new(struct plan *p, const struct scope *s, const struct expr *e)
+bool reads_new(struct plan *p, const struct scope *s, const struct expr *e)
 {
     struct column_ref ref;
     if (e->kind == EXPR_COLUMN)

@@ -312,6 +312,9 @@ const struct expr *bare(const struct expr *e);
 bool has_one_group(const struct select *select);
 
 void walk_items(struct plan *p, struct scope *s, const struct select_item *items, struct range options);
+
+/* Whether the expression names a new column itself: code that does knows what it means by such a name. */
+bool reads_new(struct plan *p, const struct scope *s, const struct expr *e);
 void walk_group(struct plan *p, struct scope *s, const struct order_item *item, bool rollup);
 
 /* Within an expression of GROUP BY or ORDER BY, and in a window's PARTITION BY, a name is a column before it

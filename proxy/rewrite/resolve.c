@@ -412,8 +412,33 @@ static void keep_outer(struct plan *p, const struct scope *scope, const struct e
     p->flips++; /* a result's column keeps its name */
 }
 
+static bool is_within(struct range inner, struct range outer)
+{
+    return inner.off >= outer.off && range_end(inner) <= range_end(outer);
+}
+
+/* A subquery, unless it is in WHERE or FROM, may read an outer query's item before it by its alias, where no
+ * table has a column of that name: a new one, found in scope `at`, takes its place. */
+static void keep_outer_alias(struct plan *p, const struct scope *from, const struct scope *at,
+                             const struct expr *e, const struct column_ref *found)
+{
+    for (const struct scope *s = at == from ? at->outer : at; s; s = s->outer) {
+        const struct select *outer = s->select;
+        if (!outer || is_within(e->range, outer->from_range) ||
+            (outer->where && is_within(e->range, outer->where->range)))
+            continue;
+        for (const struct select_item *item = outer->items; item; item = item->next)
+            if (name_given(&item->alias) && span_ieq(item->alias.text, e->name.text) &&
+                range_end(item->expr->range) <= e->range.off && !reads_new(p, s, item->expr))
+                refuse_about(p, found->rule,
+                             "%.*s may be an outer query's alias, as before, or the new column", e->name.text,
+                             "give the item another alias, or name the column with its table");
+    }
+}
+
 void qualify_shared(struct plan *p, const struct scope *scope, const struct expr *e)
 {
+    const struct scope *from = scope;
     bool is_candidate = rules_have_column(p->rules, e->name.text);
     for (const struct scope *outer = scope; outer; outer = outer->outer)
         is_candidate = is_candidate || outer->joined;
@@ -434,8 +459,10 @@ void qualify_shared(struct plan *p, const struct scope *scope, const struct expr
             p->flips++; /* a result's column keeps its name */
         }
         struct candidates found = candidates_in(p, scope, e->name.text, &ref);
-        if (!owner && found.certain == 1 && found.migrated == 1 && ref.is_new && !found.unsure)
+        if (!owner && found.certain == 1 && found.migrated == 1 && ref.is_new && !found.unsure) {
             keep_outer(p, scope, e, &ref);
+            keep_outer_alias(p, from, scope, e, &ref);
+        }
         if (found.certain || found.unsure)
             return;
     }
