@@ -46,6 +46,7 @@ static bool begin(struct flip *f)
     pthread_mutex_lock(&c->lock);
     struct migration *m = control_find(c, q->migration);
     const char *why = m ? phase_flip_refusal(m->phase, q->to) : "it was removed";
+    f->result->from = m ? m->phase : f->target.phase;
     if (control_refusal(c))
         refuse(f, "migration %s: %s", q->migration, control_refusal(c));
     else if (c->flipping)
@@ -61,7 +62,7 @@ static bool begin(struct flip *f)
         c->flipping = f->migration = m;
         c->flipping_to = q->to;
         snprintf(c->flipping_who, sizeof(c->flipping_who), "%s", q->who);
-        f->result->from = f->target.phase = m->phase;
+        f->target.phase = m->phase;
     }
     pthread_mutex_unlock(&c->lock);
     return f->migration != NULL;

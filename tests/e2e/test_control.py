@@ -241,6 +241,14 @@ def test_one_flip_at_a_time(server, proxy, database):
     assert one.ctl("dual-write", "n")["phase"] == "dual-write"
 
 
+def test_a_refused_flip_tells_no_other_phase(server, proxy, database):
+    _, one = prepared(server, proxy, database, "id INT PRIMARY KEY, old INT")
+    one.walk("m", "cutover")
+    with pytest.raises(CtlError, match="it is in that phase already") as refused:
+        one.ctl("cutover", "m")
+    assert {refused.value.answer.get(key, "cutover") for key in ("from", "phase")} == {"cutover"}
+
+
 def test_rollback_to_expand_in_one_command(server, proxy, database):
     _, one = prepared(server, proxy, database, "id INT PRIMARY KEY, old INT", "INSERT INTO t VALUES (1, 5)")
     one.walk("m", "cutover")
