@@ -246,7 +246,7 @@ static bool is_only_label(const struct scope *s, const struct select_item *item)
     return true;
 }
 
-static struct fragment position_text(struct plan *p, unsigned position)
+struct fragment position_text(struct plan *p, unsigned position)
 {
     char text[16];
     snprintf(text, sizeof text, "%u", position);
@@ -278,7 +278,7 @@ static const struct select_item *item_called(struct plan *p, const struct scope 
     return NULL;
 }
 
-static void spell_out(struct plan *p, const struct select_item *item, struct range at)
+void spell_out(struct plan *p, const struct select_item *item, struct range at)
 {
     struct builder b = {.arena = p->arena};
     builder_add(&b, SPAN("("));
@@ -536,6 +536,10 @@ static void walk_having_label(struct plan *p, const struct scope *s, const struc
 {
     const struct select_item *item = item_labelled(s, e);
     struct column_ref ref;
+    unsigned position;
+    if (item_behind(p, s, e, &position))
+        refuse_about(p, NULL, "HAVING reads %.*s, and another item has its name", e->name.text,
+                     "give the items different aliases");
     if (!grouped_beside_label(p, s, e, item, &ref))
         return;
     touch(p, ref.rule, ref.column->name, false);
@@ -661,6 +665,11 @@ void walk_order(struct plan *p, struct scope *s, const struct order_item *order)
         unsigned position;
         if (e->kind != EXPR_COLUMN) {
             walk_sorting(p, s, e);
+            continue;
+        }
+        const struct select_item *behind = item_behind(p, s, e, &position);
+        if (behind) {
+            repeat_item(p, behind, order->expr->range, position);
             continue;
         }
         if (order_by_new(p, s, e, order->expr->range))

@@ -3,6 +3,7 @@
  *
  *     resolve.c      which table, and which migration's column, a name means: scopes and sources
  *     labels.c       what result columns are called; GROUP BY, HAVING and ORDER BY
+ *     same_names.c   items of one name: which one ORDER BY and HAVING mean
  *     read_flip.c    queries and expressions: references to old columns become the backward expression
  *     sargable.c     conditions and orders that an index on a new column serves
  *     join.c         USING and NATURAL
@@ -321,6 +322,10 @@ void walk_group(struct plan *p, struct scope *s, const struct order_item *item, 
  * is an alias: where a new column has an alias' name, what the alias stands for is written in its place. */
 void spell_out_aliases(struct plan *p, const struct scope *s, const struct expr *e);
 
+/* The item's place as a number; and, in the place of its name, the item itself. */
+struct fragment position_text(struct plan *p, unsigned position);
+void spell_out(struct plan *p, const struct select_item *item, struct range at);
+
 /* Refuses what ONLY_FULL_GROUP_BY would, only because a grouped or selected column has become an expression.
  */
 void check_full_group(struct plan *p, const struct query *q, const struct scope *s);
@@ -330,6 +335,17 @@ void check_full_group(struct plan *p, const struct query *q, const struct scope 
 void check_compared(struct plan *p, const struct query *q);
 void walk_having(struct plan *p, struct scope *s, const struct expr *e);
 void walk_order(struct plan *p, struct scope *s, const struct order_item *order);
+
+/* ---- same_names.c ---- */
+
+/* The item that a name alone in ORDER BY or HAVING means, where the server would take another one because
+ * that has become an expression; NULL: the name means what it did. `position`: its place from 1, 0 behind a
+ * star. */
+const struct select_item *item_behind(struct plan *p, const struct scope *s, const struct expr *e,
+                                      unsigned *position);
+
+/* Puts that item in the name's place, by its position unless that is 0. */
+void repeat_item(struct plan *p, const struct select_item *item, struct range at, unsigned position);
 
 /* ---- join.c ---- */
 

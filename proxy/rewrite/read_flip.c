@@ -156,8 +156,13 @@ static bool sorts_by_item(const struct plan *p, const struct scope *s, const str
 
 static void walk_node(struct plan *p, const struct scope *s, const struct expr *e)
 {
-    if (sorts_by_item(p, s, e))
+    if (sorts_by_item(p, s, e)) {
+        unsigned position;
+        const struct select_item *behind = item_behind(p, s, bare(e), &position);
+        if (behind)
+            repeat_item(p, behind, e->range, 0);
         return;
+    }
     switch (e->kind) {
     case EXPR_LITERAL:
     case EXPR_PARAM:

@@ -135,6 +135,13 @@ SELECT ROW_NUMBER() OVER (ORDER BY fullname, id) rn, fullname FROM users ORDER B
 SELECT * FROM (SELECT u.*, ROW_NUMBER() OVER (ORDER BY fullname, id) AS rn FROM users u) t WHERE rn BETWEEN 3 AND 6 ORDER BY rn
 SELECT id, RANK() OVER w, LAG(fullname) OVER w, SUM(visits) OVER (PARTITION BY fullname ORDER BY id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM users WINDOW w AS (ORDER BY fullname, id) ORDER BY id
 SELECT id, note AS amount, RANK() OVER (ORDER BY amount, id) AS place FROM orders ORDER BY id
+SELECT *, -amount AS amount FROM orders ORDER BY amount, id
+SELECT o.*, REVERSE(note) AS amount FROM orders o JOIN users u ON u.id = o.user_id ORDER BY amount DESC, o.id
+SELECT amount, -amount AS amount, -amount * 2 AS amount FROM orders ORDER BY amount, id
+SELECT fullname, UPPER(email) AS fullname FROM users HAVING fullname > 'D' ORDER BY id
+SELECT -amount AS amount, amount FROM orders ORDER BY amount, id
+SELECT amount, id AS amount, RANK() OVER (ORDER BY -id) AS place FROM orders ORDER BY place
+SELECT amount, 20 - id AS amount, RANK() OVER (ORDER BY amount) AS place FROM orders ORDER BY id
 SELECT id AS amount, amount AS paid, SUM(user_id) OVER w AS total FROM orders WINDOW w AS (ORDER BY (amount) DESC) ORDER BY id
 SELECT id, visits AS fullname, SUM(id) OVER (ORDER BY fullname, LENGTH(fullname), id) FROM users ORDER BY id
 SELECT id AS amount, PERCENTILE_DISC(0.9) WITHIN GROUP (ORDER BY amount) OVER (PARTITION BY user_id) FROM orders ORDER BY id
