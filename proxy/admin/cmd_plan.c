@@ -57,6 +57,16 @@ static void run_expand(struct call *c, struct db *d, const struct target *t)
         call_fail(c, "%s", error);
         return;
     }
+    /* A backfill and a verify of before would let reads move to the new column, which is empty. */
+    if (ddl && t->phase != PHASE_EXPAND) {
+        call_fail(
+            c,
+            "migration %s is in %s, and new columns are missing: they would come back empty; roll it back to"
+            " expand first",
+            c->words[0], phase_name(t->phase));
+        free(ddl);
+        return;
+    }
     bool wanted = c->apply && !c->dry_run && ddl;
     if (!wanted || apply(c, d, t, &ddl)) {
         cJSON *o = cJSON_CreateObject(), *list = cJSON_CreateArray();

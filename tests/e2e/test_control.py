@@ -189,6 +189,19 @@ def test_expand_by_force_says_what_was_run(server, proxy, database):
     assert (event["detail"], event["forced"]) == (ddl, True)
 
 
+def test_a_column_that_was_dropped_under_way_comes_back_filled(server, proxy, database):
+    name, one = prepared(server, proxy, database, "id INT PRIMARY KEY, old INT", "INSERT INTO t VALUES (1, 5)")
+    one.walk("m", "verify")
+    server.query(f"ALTER TABLE `{name}`.t DROP COLUMN new")
+    with pytest.raises(CtlError, match="in dual-write, and new columns are missing"):
+        one.ctl("expand", "m", "--apply")
+    one.ctl("rollback", "m")
+    one.walk("m", "cutover")
+    with one.connect(database=name) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT old FROM t")
+        assert cursor.fetchall() == ((5,),)
+
+
 def test_expand_needs_a_type(server, proxy, database):
     name = database()
     server.script("CREATE TABLE t (id INT PRIMARY KEY, old INT)", name)
