@@ -403,8 +403,13 @@ static void check_groups(struct plan *p, const struct query *q, const struct sco
             !must_flip(&ref) || ref.column->value.plain_column)
             continue;
         bool within = false;
-        for (const struct select_item *item = s->select->items; item; item = item->next)
-            within = within || (bare(item->expr)->kind != EXPR_COLUMN && reads_alone(p, s, item->expr, &ref));
+        unsigned shown = 0; /* MariaDB groups by one of the items, and takes no other */
+        for (const struct select_item *item = s->select->items; item; item = item->next) {
+            bool is_column = bare(item->expr)->kind == EXPR_COLUMN;
+            bool reads = reads_alone(p, s, item->expr, &ref);
+            shown += reads && is_column;
+            within = within || (reads && (!is_column || (p->rules->mariadb && shown > 1)));
+        }
         for (const struct order_item *o = q ? q->order : NULL; o; o = o->next)
             within = within || (bare(o->expr)->kind != EXPR_COLUMN && reads_alone(p, s, o->expr, &ref));
         if (within)

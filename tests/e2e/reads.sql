@@ -791,3 +791,9 @@ SELECT CONCAT(kind, '!'), MAX(kind), MAX(qty) FROM events WHERE qty > 99
 SELECT *, COUNT(*) FROM events WHERE qty > 99
 SELECT kind, fullname, COUNT(*) FROM events JOIN users USING (id) WHERE qty > 99
 SELECT kind FROM events WHERE qty > 99 HAVING COUNT(*) = 0
+SET @mode = @@sql_mode
+SET SESSION sql_mode = CONCAT(@@sql_mode, ',ONLY_FULL_GROUP_BY')
+SELECT amount, amount AS again, COUNT(*) FROM orders GROUP BY amount ORDER BY amount
+SELECT day, day, MAX(qty) FROM events e GROUP BY day, day ORDER BY 1
+SELECT amount, COUNT(*), MAX(amount) FROM orders GROUP BY amount ORDER BY amount
+SET SESSION sql_mode = @mode
