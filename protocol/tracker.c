@@ -267,8 +267,9 @@ static enum track_event on_packet(struct tracker *t, struct span p)
 {
     switch ((enum step)t->step) {
     case STEP_FIRST:
-    case STEP_INFILE: /* an error before the file was sent */
         return on_first(t, p);
+    case STEP_INFILE: /* before the file was sent there may be an error, or a report of progress */
+        return p.len > 0 && (unsigned char)p.ptr[0] == 0xff ? on_err(t, p) : TRACK_BROKEN;
     case STEP_DEFS_EOF:
     case STEP_PARAMS_EOF:
     case STEP_COLUMNS_EOF:

@@ -385,6 +385,30 @@ static void test_local_infile(void **state)
     assert_int_equal(k.kind, KIND_OK);
 }
 
+/* While it waits for a file a server may say why it wants no more of it, and nothing else. */
+static void test_answers_before_the_file(void **state)
+{
+    (void)state;
+    static const struct {
+        struct span bytes;
+        enum track_event event;
+    } early[] = {
+        {B("\x02\0\0\2\xfbg"), TRACK_BROKEN},          /* another file */
+        {B("\x07\0\0\2\0\5\0\2\0\0\0"), TRACK_BROKEN}, /* OK */
+        {B("\x01\0\0\2\1"), TRACK_BROKEN},             /* columns */
+        {B("\0\0\0\2"), TRACK_BROKEN},
+        {B("\x04\0\0\2\xff\xd0\7x"), TRACK_END},
+        {B("\x04\0\0\2\xff\xff\xffx"), TRACK_PACKET}, /* progress */
+    };
+    for (size_t i = 0; i < sizeof early / sizeof early[0]; i++) {
+        struct tracker k;
+        size_t used;
+        tracker_begin(&k, ANSWER_RESULTS, 0);
+        assert_int_equal(tracker_feed(&k, "\x02\0\0\1\xfb\x66", 6, &used), TRACK_PACKET);
+        assert_int_equal(tracker_feed(&k, early[i].bytes.ptr, early[i].bytes.len, &used), early[i].event);
+    }
+}
+
 /* What no server sends is said to be broken, never taken for something else. */
 static void test_broken(void **state)
 {
@@ -422,9 +446,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cut_everywhere), cmocka_unit_test(test_byte_by_byte),
         cmocka_unit_test(test_whole_mode),     cmocka_unit_test(test_rows_of_many_packets),
-        cmocka_unit_test(test_local_infile),   cmocka_unit_test(test_broken),
-        cmocka_unit_test(test_commands),       cmocka_unit_test(test_many_columns),
-        cmocka_unit_test(test_definitions),
+        cmocka_unit_test(test_local_infile),   cmocka_unit_test(test_answers_before_the_file),
+        cmocka_unit_test(test_broken),         cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_many_columns),   cmocka_unit_test(test_definitions),
     };
     return cmocka_run_group_tests_name("tracker", tests, NULL, NULL);
 }
