@@ -147,9 +147,11 @@ static bool plan_is_range(struct run *r, char *error, size_t error_size)
     return !scan;
 }
 
-/* The chunk in one transaction. false: see db_errno. */
-static bool fill_chunk(struct run *r)
+/* The chunk in one transaction. *work_ms: what its rows took, without the commit, which takes what it takes
+ * however few they are. false: see db_errno. */
+static bool fill_chunk(struct run *r, double *work_ms)
 {
+    double start = clock_ms();
     struct stored_backfill next = *r->state;
     struct buf b = BUF_INIT;
     if (!row_walk_chunk(&r->walk, r->db) || !db_run(r->db, SPAN("START TRANSACTION")))
@@ -159,6 +161,7 @@ static bool fill_chunk(struct run *r)
         db_rollback(r->db);
         return false;
     }
+    *work_ms = clock_ms() - start;
     if (!r->clearing) {
         next.rows += r->walk.rows;
         next.changed += db_affected(r->db);
@@ -296,15 +299,15 @@ static bool walk_all(struct run *r)
 {
     unsigned retries = 0;
     while (retries || go_on(r, "")) { /* handle_failure() has asked already, and said why it waits */
-        double start = clock_ms();
-        if (!fill_chunk(r)) {
+        double start = clock_ms(), work = 0;
+        if (!fill_chunk(r, &work)) {
             if (!handle_failure(r, &retries))
                 return false;
             continue;
         }
         retries = 0;
         double took = clock_ms() - start;
-        row_walk_advance(&r->walk, took, CHUNK_MS);
+        row_walk_advance(&r->walk, work, CHUNK_MS);
         if (!r->lower)
             r->lower = strdup(r->walk.after);
         measure(r);

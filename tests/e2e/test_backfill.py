@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import time
 
 import pytest
 
@@ -342,6 +343,20 @@ def test_the_backend_restarts_in_the_backfill(proxy):
             server.start()
             assert one.ctl("backfill", "m")["state"] == "complete"
             assert one.ctl("verify", "m")["drift"] == 0
+
+
+@pytest.mark.only("mariadb", reason="MySQL's delay of commits is another")
+def test_commits_that_take_long_make_no_small_chunks():
+    """Small chunks would only make more of these commits: a minute of them."""
+    with Server("log_bin=b", "server_id=1", "binlog_commit_wait_count=100", "binlog_commit_wait_usec=30000") as server:
+        server.script("CREATE DATABASE d; USE d; CREATE TABLE t (id INT PRIMARY KEY, old INT);"
+                      f"INSERT INTO t SELECT seq, seq FROM {numbers(10000)}")
+        with Proxy(server, [double("d")]) as one:
+            one.ctl("expand", "m", "--apply")
+            one.ctl("dual-write", "m")
+            start = time.monotonic()
+            assert one.ctl("backfill", "m")["rows"] == 10000
+            assert time.monotonic() - start < 30
 
 
 def test_the_servers_time_limit_for_statements_is_not_ours():
