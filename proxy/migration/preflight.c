@@ -510,6 +510,34 @@ static void gate_types(struct check *c)
         found(c, "no old column is an ENUM, a SET or a YEAR that would be read as another type");
 }
 
+/* Nor this one. The server says by which collation it would compare an expression, and whether that is the
+ * expression's own (0: COLLATE, 2: a column's, or a CAST's) or may be the session's. */
+static void gate_collations(struct check *c)
+{
+    const struct rule *r = rule_of(c);
+    struct buf b = BUF_INIT;
+    buf_add_str(&b,
+                "SELECT CONCAT(o.column_name, ' (', o.collation_name, ')') FROM information_schema.columns o"
+                " WHERE ");
+    add_table_is(&b, "o.table_schema", "o.table_name", r);
+    buf_add_str(&b, " AND o.collation_name IS NOT NULL AND CASE o.column_name");
+    for (size_t i = 0; i < r->old_count; i++) {
+        struct span text = r->old_columns[i].value.text;
+        buf_add_str(&b, " WHEN ");
+        sql_string(&b, r->old_columns[i].name);
+        buf_add_str(&b, " THEN (SELECT IF(COERCIBILITY((");
+        buf_add_span(&b, text);
+        buf_add_str(&b, ")) IN (0, 2), COLLATION((");
+        buf_add_span(&b, text);
+        buf_add_str(&b, ")), '') FROM (SELECT 1 AS crossfade_row) AS crossfade_one LEFT JOIN ");
+        row_sql_table(&b, r);
+        buf_add_str(&b, " ON FALSE)");
+    }
+    buf_add_str(&b, " END <> o.collation_name");
+    if (!found_names(c, &b, "reads will not compare by these collations for certain:") && c->gate->ok)
+        found(c, "the old columns keep their collations");
+}
+
 /* ---- the table of gates ----------------------------------------------------------------------------- */
 
 enum { FOR_DUAL_WRITE = 1, FOR_CUTOVER = 2 };
@@ -539,6 +567,7 @@ static const struct {
     {"monotonic", gate_monotonic, FOR_CUTOVER, false, false},
     {"indexes", gate_indexes, FOR_CUTOVER, false, true},
     {"types", gate_types, FOR_CUTOVER, false, true},
+    {"collations", gate_collations, FOR_CUTOVER, false, true},
 };
 
 const struct catalog_table *target_table(const struct target *t)

@@ -104,6 +104,30 @@ def test_types_that_reads_lose_are_named(server, proxy, database, old, new, forw
     assert gate["detail"].endswith(f": {named}") if named else gate["detail"].startswith("no old column")
 
 
+COLLATIONS = [
+    ("new", None),
+    ("CONCAT(UPPER(new), '!')", None),
+    ("HEX(new)", "old (utf8mb4_general_ci)"),
+    ("IF(new = '1', 'yes', 'no')", "old (utf8mb4_general_ci)"),
+    ("CONVERT(HEX(new) USING utf8mb4) COLLATE utf8mb4_general_ci", None),
+    ("CONVERT(HEX(new) USING utf8mb4) COLLATE utf8mb4_bin", "old (utf8mb4_general_ci)"),
+    ("column_type", "old (utf8mb4_general_ci)"),
+]
+
+
+@pytest.mark.parametrize(("backward", "named"), COLLATIONS)
+def test_collations_that_reads_lose_are_named(server, proxy, database, backward, named):
+    name = database()
+    server.script("CREATE TABLE t (id INT PRIMARY KEY, old VARCHAR(20), new VARCHAR(20), column_type VARCHAR(20)"
+                  " COLLATE utf8mb4_bin) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci", name)
+    new = ["new", "column_type"] if backward == "column_type" else "new"
+    forward = {column: "old" for column in ("new", "column_type") if column in new}
+    one = proxy([Migration("m", f"{name}.t", "old", new, forward=forward, backward={"old": backward})])
+    gate = next(g for g in one.ctl("plan", "m")["gates"]["cutover"] if g["name"] == "collations")
+    assert gate["ok"]
+    assert gate["detail"].endswith(f": {named}") if named else gate["detail"].startswith("the old columns keep")
+
+
 def test_an_account_that_may_too_little(server, database, proxy):
     name = database()
     server.script("CREATE TABLE t (id INT PRIMARY KEY, old INT, new BIGINT)", name)
