@@ -45,4 +45,13 @@ static inline bool span_ieq(struct span a, struct span b)
     return true;
 }
 
+/* Whether every byte is below 0x80. */
+static inline bool span_is_ascii(struct span s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.ptr[i] >= 0x80)
+            return false;
+    return true;
+}
+
 #endif

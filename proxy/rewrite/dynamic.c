@@ -121,7 +121,7 @@ static void put_text(struct plan *p, const struct expr *e, struct span text, boo
 {
     const struct sql_dialect *d = &p->session->dialect;
     /* A value came from wherever; a literal would go through the connection's character set. */
-    bool hex = asked && d->mariadb && !literal_is_ascii(text);
+    bool hex = asked && d->mariadb && !span_is_ascii(text);
     struct span literal = hex ? literal_encode_hex(p->arena, text) : literal_encode(p->arena, d, text);
     edits_replace(&p->edits, e->range, fragment_of(literal));
 }
@@ -143,7 +143,7 @@ static struct rewrite_result *rewritten(struct plan *p, struct span text, const 
     s.values = NULL;
     s.value_count = 0;
     p->within = p->within || rewrite_names(&s, text);
-    if (rewrite_wanted(&s, text))
+    if (s.rules->count == 0 || rewrite_wanted(&s, text)) /* without rules its facts still count */
         rewrite_within(p, &s, text, out);
     return out;
 }
@@ -188,7 +188,7 @@ static void adopt(struct plan *p, const struct rewrite_result *r, bool counts)
 static bool folded(struct plan *p, const struct name *name, struct span *out)
 {
     char *copy = arena_alloc(p->arena, name->text.len + 1);
-    if (arena_failed(p->arena) || !literal_is_ascii(name->text))
+    if (arena_failed(p->arena) || !span_is_ascii(name->text))
         return false;
     for (size_t i = 0; i < name->text.len; i++)
         copy[i] = (char)ascii_lower((unsigned char)name->text.ptr[i]);

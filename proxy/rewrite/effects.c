@@ -115,25 +115,22 @@ static bool sets_some_charset(const struct plan *p, const struct stmt *s)
  * sql_mode). */
 static bool sets_folded(const struct stmt *s)
 {
-    for (const struct expr *e = s->exprs; e; e = e->next) {
-        const struct expr *target = e->args;
-        for (size_t i = 0; target && target->kind == EXPR_SYS_VAR && i < target->name.text.len; i++)
-            if ((unsigned char)target->name.text.ptr[i] >= 0x80)
-                return true;
-    }
+    for (const struct expr *e = s->exprs; e; e = e->next)
+        if (e->args && e->args->kind == EXPR_SYS_VAR && !span_is_ascii(e->args->name.text))
+            return true;
     return false;
 }
 
 /* Whether SET may change anything of what texts are read by, or of what the server tells of that: the names
- * of all such variables have one of these words in them. Most SETs are of others (autocommit, a transaction's
- * isolation, the user's own). */
-static bool sets_modes(const struct stmt *s, struct span text)
+ * of all such variables have one of these words in them, or letters beyond ASCII in the place of some. Most
+ * SETs are of others (autocommit, a transaction's isolation, the user's own). */
+static bool sets_modes(struct span text)
 {
     static const char *const words[] = {"mode", "names", "char", "collation", "track"};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (contains(text, span_of(words[i])))
             return true;
-    return sets_folded(s);
+    return !span_is_ascii(text);
 }
 
 /* What SET may change of how the rest of the text is read. */
@@ -164,7 +161,7 @@ void note_facts(struct run *run, const struct stmt *s)
         return;
     }
     uint32_t facts = facts_of(s);
-    if (s->kind == STMT_SET && sets_modes(s, span_in(p->text, s->range)))
+    if (s->kind == STMT_SET && sets_modes(span_in(p->text, s->range)))
         facts |= FACT_MODES;
     run->out->facts |= facts;
     p->unseen = p->unseen || facts & FACT_PREPARED;

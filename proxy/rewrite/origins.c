@@ -13,14 +13,6 @@
 #define COLUMNS_MAX 4096 /* the servers select no more */
 #define STAR_MAX    256  /* columns behind a derived table's *, which is looked through for each name */
 
-static bool is_ascii(struct span s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if ((unsigned char)s.ptr[i] >= 0x80)
-            return false;
-    return true;
-}
-
 static bool has_window(const struct expr *e)
 {
     bool found = e->windowed;
@@ -86,8 +78,8 @@ static enum definition_keys keys_of(const struct plan *p, const struct scope *s,
 /* Whether the names in the result are in the client's character set, whatever that is. */
 static bool names_are_told(const struct source *source, struct span label)
 {
-    return source->name.len > 0 && is_ascii(source->name) && is_ascii(label) && is_ascii(source->table->db) &&
-           is_ascii(source->table->name);
+    return source->name.len > 0 && span_is_ascii(source->name) && span_is_ascii(label) &&
+           span_is_ascii(source->table->db) && span_is_ascii(source->table->name);
 }
 
 /* The servers drop what an alias begins with, as far as it is not to be seen. */
@@ -257,7 +249,7 @@ static void note_derived(struct plan *p, const struct source *derived, struct sp
 {
     struct span column;
     const struct source *source = told.nullable ? NULL : source_below(p, derived, name, &column);
-    if (source && is_ascii(derived->name))
+    if (source && span_is_ascii(derived->name))
         note(p, source, column, derived, told);
 }
 

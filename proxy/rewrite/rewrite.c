@@ -373,6 +373,10 @@ static bool run_statement(struct run *run, size_t *off)
         note_facts(run, s);
         run->out->param_count += s->param_count;
     }
+    if (fatal) { /* whatever it is */
+        run->out->facts |= FACT_MODES | FACT_PREPARED;
+        p->unseen = true;
+    }
     struct range range = {(uint32_t)from, (uint32_t)(end - from)};
     if (!fatal && status == PARSE_OK)
         range = s->has_executable ? with_comments(p, range, s->range) : s->range;

@@ -99,14 +99,6 @@ static const struct expr *without_parens(const struct expr *e)
     return e;
 }
 
-static bool is_ascii(struct span s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if ((unsigned char)s.ptr[i] >= 0x80)
-            return false;
-    return true;
-}
-
 /* What stands between the quotes of a plain literal; a null pointer for anything else. */
 static struct span quoted_text(const struct plan *p, const struct expr *e)
 {
@@ -208,7 +200,7 @@ static bool text_value(struct comparison *c, const struct expr *e)
     if (e->kind == EXPR_PARAM)
         return wide;
     if (text.ptr)
-        return wide || is_ascii(text);
+        return wide || span_is_ascii(text);
     if (e->kind != EXPR_COLUMN)
         return false;
     const struct catalog_column *from = column_meant(c->p, c->scope, e);

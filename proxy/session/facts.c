@@ -31,13 +31,14 @@ void facts_status(struct session *s, uint16_t status)
     uint32_t before = modes_told(s);
     s->status = status;
     s->status_stale = false;
+    s->flags_told = s->flags_told || s->state >= STATE_READY;
     if (modes_told(s) == before)
         return;
     believe_flags(s);
     if (s->state == STATE_OWN)
         return;
     s->modes_known = false;
-    s->modes_doubted |= !s->pending || (s->pending->facts & (FACT_MODES | FACT_PREPARED)) != FACT_MODES;
+    s->modes_doubted = true;
 }
 
 void facts_set_database(struct session *s, struct span name)
@@ -134,6 +135,7 @@ void facts_apply(struct session *s, bool ok)
     s->pending = NULL;
     if (c->facts & FACT_MODES) {
         s->modes_known = s->charset_known = false;
+        s->modes_doubted = true;
         s->charset_doubted |= !s->charset_told; /* session_track_system_variables may leave it out */
     }
     if (c->facts & FACT_TEMPORARY)

@@ -180,6 +180,7 @@ struct session {
     bool syntax_taken; /* the server takes the command's text, which was not understood here */
     bool modes_known, charset_known, database_known;
     bool charset_doubted; /* where it is not known, what the server told last may not be all */
+    bool flags_told;      /* an answer behind the login had status flags */
     bool modes_doubted;   /* where they are not known, the status flags may be wrong about them */
     struct sql_dialect dialect;
     char *database; /* malloc'ed, or NULL: none */

@@ -175,8 +175,8 @@ static void prepare_named(struct session *s)
     buf_add_str(&text, "PREPARE ");
     buf_add_span(&text, quoted_name(arena, r->st->name));
     buf_add_str(&text, " FROM ");
-    buf_add_span(&text, s->mariadb && !literal_is_ascii(sent) ? literal_encode_hex(arena, sent)
-                                                              : literal_encode(arena, d, sent));
+    buf_add_span(&text, s->mariadb && !span_is_ascii(sent) ? literal_encode_hex(arena, sent)
+                                                           : literal_encode(arena, d, sent));
     if (arena_failed(arena) || buf_failed(&text))
         session_fail(s, "out of memory");
     else

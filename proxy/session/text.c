@@ -32,7 +32,9 @@ static bool may_hold_block(struct span text)
     return memchr(text.ptr, ';', text.len);
 }
 
-/* Whether the text is let pass as it came when it is read so, and has only facts that need no look at it. */
+/* Whether the text is let pass as it came when it is read so, and has only facts that need no look at it.
+ * Whether a migrated table's name in it means that table is not judged: the database and the temporary tables
+ * may be in doubt too. */
 static bool passes_by(struct session *s, const struct rewrite_session *rs, struct span text, uint32_t *facts)
 {
     static const uint32_t plain = FACT_MODES | FACT_DDL | FACT_PREPARED;
@@ -40,12 +42,12 @@ static bool passes_by(struct session *s, const struct rewrite_session *rs, struc
     *facts = 0;
     if (!rewrite_wanted(rs, text))
         return true;
-    if (text.len > LONG)
+    if (text.len > LONG || rewrite_names(rs, text))
         return false;
     arena_reset(s->shared->arena);
     rewrite_text(s->shared->arena, rs, text, &r);
     *facts = r.facts;
-    return r.verdict == REWRITE_UNCHANGED && !r.touches && !r.within && !r.ask.ptr && r.named_count == 0 &&
+    return r.verdict == REWRITE_UNCHANGED && !r.within && !r.ask.ptr && r.named_count == 0 &&
            !(r.facts & ~plain);
 }
 
@@ -57,7 +59,7 @@ static bool passes_by(struct session *s, const struct rewrite_session *rs, struc
 static uint32_t modes_in_doubt(const struct session *s, struct span text)
 {
     uint32_t doubted = 0;
-    bool told = !s->modes_doubted && s->command != COM_SLEEP;
+    bool told = !s->modes_doubted && s->flags_told;
     if (!(told && s->mariadb) && memchr(text.ptr, '"', text.len))
         doubted |= SQL_ANSI_QUOTES;
     if (!told && memchr(text.ptr, '\\', text.len))

@@ -4,14 +4,6 @@
 
 #include "proxy/sql/lexer.h"
 
-bool literal_is_ascii(struct span value)
-{
-    for (size_t i = 0; i < value.len; i++)
-        if ((unsigned char)value.ptr[i] >= 0x80)
-            return false;
-    return true;
-}
-
 /* The character sets in whose introduced literals ASCII is ASCII. */
 static bool is_introducer(struct span word)
 {
@@ -87,7 +79,7 @@ bool literal_decode(struct arena *arena, const struct sql_dialect *d, struct spa
         value->len += unquote(d, token, out + value->len);
         strings++;
     }
-    return strings > 0 && (!converted || literal_is_ascii(*value));
+    return strings > 0 && (!converted || span_is_ascii(*value));
 }
 
 struct span literal_encode(struct arena *arena, const struct sql_dialect *d, struct span value)

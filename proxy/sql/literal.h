@@ -18,7 +18,4 @@ struct span literal_encode(struct arena *arena, const struct sql_dialect *d, str
 /* The same as x'…': a binary string, which no character set converts. */
 struct span literal_encode_hex(struct arena *arena, struct span value);
 
-/* Whether every byte is below 0x80. */
-bool literal_is_ascii(struct span value);
-
 #endif

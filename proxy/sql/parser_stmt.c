@@ -95,7 +95,7 @@ static struct expr *set_target(struct parser *p)
     }
     bool scoped = p_at_kw(p, KW_GLOBAL) || p_at_kw(p, KW_SESSION) || p_at_kw(p, KW_LOCAL) ||
                   p_at_kw(p, KW_PERSIST) || p_at_kw(p, KW_PERSIST_ONLY);
-    if (scoped && p_peek(p).type == TOK_WORD)
+    if (scoped && (p_peek(p).type == TOK_WORD || p_peek(p).type == TOK_QUOTED))
         p_any_name(p, &e->table);
     p_any_name(p, &e->name);
     if (p_accept(p, '.')) {

@@ -32,22 +32,14 @@ struct scan {
     bool begin; /* its first word was BEGIN */
 };
 
-static bool has_high_byte(struct span s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if ((unsigned char)s.ptr[i] >= 0x80)
-            return true;
-    return false;
-}
-
 /* How letters beyond ASCII fold is the server's business: any such word may be any such name. */
 static bool is_listed(const struct scan_names *names, struct span word)
 {
     for (size_t i = 0; i < names->count; i++)
         if (span_ieq(names->names[i], word))
             return true;
-    for (size_t i = 0; i < names->count && has_high_byte(word); i++)
-        if (has_high_byte(names->names[i]))
+    for (size_t i = 0; i < names->count && !span_is_ascii(word); i++)
+        if (!span_is_ascii(names->names[i]))
             return true;
     return false;
 }
@@ -55,7 +47,7 @@ static bool is_listed(const struct scan_names *names, struct span word)
 /* A quoted name in which quotes are doubled. */
 static bool is_listed_folded(const struct scan_names *names, struct span inner, char quote)
 {
-    if (has_high_byte(inner))
+    if (!span_is_ascii(inner))
         return is_listed(names, inner);
     for (size_t i = 0; i < names->count; i++) {
         struct span name = names->names[i];

@@ -210,33 +210,6 @@ def test_blocks_under_a_mode_that_nothing_tells_of(dual):
     assert new_names(dual, 3) == ("No", "Block")
 
 
-def questions(cursor, *statements):
-    """How many commands the session's server has counted from the first of the statements on, beside them."""
-    def count():
-        cursor.execute("SHOW SESSION STATUS LIKE 'Questions'")
-        return int(cursor.fetchone()[1])
-    before = count()
-    for text in statements:
-        cursor.execute(text)
-    return count() - before - len(statements) - 1
-
-
-def test_the_modes_are_asked_for_once_and_behind_what_may_change_them(dual):
-    update = "UPDATE users SET fullname = 'Asked Once' WHERE id = 3"
-    with dual.connect().cursor() as cursor:
-        assert questions(cursor, update, update) == 1
-        assert questions(cursor, "SET autocommit = 0", "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-                         "SET @x = 1, @@session.lock_wait_timeout = 50", update, "COMMIT", "SET autocommit = 1", update) == 0
-        assert questions(cursor, "SET NAMES utf8mb4", update, update) == 1
-        assert questions(cursor, "SET @x = 1, SESSION sql_mode = 'STRICT_ALL_TABLES'", update, update) == 1
-
-
-def test_the_modes_are_not_asked_for_where_every_reading_lets_pass(dual):
-    """A routine's body has semicolons, and strings that may be names; but it is the same in every reading."""
-    with dual.connect().cursor() as cursor:
-        assert questions(cursor, """CREATE PROCEDURE two() BEGIN SELECT "a"; SELECT "b"; END""", "SELECT '[', 1 AS 'a;b'") == 0
-
-
 @pytest.mark.only("mariadb", reason="USE in SQL in strings")
 def test_a_database_that_a_procedure_chose_untracked(dual, server, database):
     other = database("other")

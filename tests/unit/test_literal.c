@@ -84,7 +84,7 @@ static void test_encode(void **state)
     d = (struct sql_dialect){.charset = CHARSET_SJIS};
     assert_true(span_eq(literal_encode(arena, &d, SPAN("\x95\x5c\\")), SPAN("'\x95\x5c\\\\'")));
     assert_true(span_eq(literal_encode_hex(arena, SPAN("a\0\xff'")), SPAN("x'6100ff27'")));
-    assert_true(literal_is_ascii(SPAN("a\0'")) && !literal_is_ascii(SPAN("a\x80")));
+    assert_true(span_is_ascii(SPAN("a\0'")) && !span_is_ascii(SPAN("a\x80")));
 }
 
 static int setup(void **state)
