@@ -20,6 +20,7 @@ static bool keep_map(struct statement *st, const struct rewrite_result *r)
     };
     bool needs = false;
     st->params = (uint16_t)r->param_count;
+    st->out_params = (uint16_t)r->out_param_count; /* the map's length, whatever the backend says */
     st->map = malloc((r->out_param_count + 1) * sizeof *st->map);
     if (!st->map)
         return false;
@@ -191,8 +192,8 @@ static void answer_mapped(struct session *s, struct statement *st, struct span p
         put_u16((char *)packet.ptr + PACKET_HEADER + 7, st->params);
         buf_add_span(out, packet);
         s->own_step = (uint8_t)(seq + 1);
-        s->own_columns = st->out_params;
-        if (st->out_params > 0 && !(s->capabilities & CLIENT_DEPRECATE_EOF))
+        s->own_columns = s->tracker.params;
+        if (s->tracker.params > 0 && !(s->capabilities & CLIENT_DEPRECATE_EOF))
             s->own_columns++;
         add_definitions(s, st, out);
     } else if (s->own_columns > 0) {
@@ -214,9 +215,8 @@ void prepare_answer(struct session *s, enum track_event ev, struct span packet)
     if (ev == TRACK_PACKET && s->tracker.kind == KIND_PREPARED) {
         st->id = st->backend_id = s->tracker.stmt_id;
         st->columns = (uint16_t)s->tracker.columns;
-        st->out_params = s->tracker.params;
         if (!st->map)
-            st->params = st->out_params;
+            st->params = st->out_params = s->tracker.params;
     }
     if (st->map && s->tracker.kind != KIND_ERR)
         answer_mapped(s, st, packet);

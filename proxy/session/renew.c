@@ -135,9 +135,10 @@ static void prepare_packet(struct session *s, struct span payload)
     struct statement *fresh = s->renewal->fresh;
     if (s->tracker.kind == KIND_PREPARED) {
         fresh->backend_id = s->tracker.stmt_id;
-        fresh->out_params = s->tracker.params;
+        if (!fresh->map)
+            fresh->out_params = s->tracker.params;
         fresh->columns = (uint16_t)s->tracker.columns;
-        s->own_columns = fresh->out_params;
+        s->own_columns = s->tracker.params;
     } else if (s->tracker.kind == KIND_DATA && s->own_columns > 0) {
         s->own_columns--;
     } else if (s->tracker.kind == KIND_DATA && (s->capabilities & MARIADB_CLIENT_CACHE_METADATA)) {

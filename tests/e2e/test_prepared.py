@@ -409,3 +409,38 @@ def test_a_refusal_that_long_data_meets_is_its_executions(server, meddled):
         one.ctl("dual-write", "m")
         assert run(4, reset=True, flip="rollback")[0] == 0
     assert server.query(f"SELECT id, LENGTH(note) FROM {name}.t") == [(1, 1), (3, 3 * len(piece)), (4, 1)]
+
+
+class Miscounter(Meddler):
+    """A relay before the server that says of a statement prepared that it has MORE parameters than it has."""
+
+    MORE, lies = 200, False
+
+    def from_backend(self, backend, client):
+        stream, added, prepared = backend.makefile("rb"), 0, False
+        while len(header := stream.read(4)) == 4:
+            sequence, payload = header[3], bytearray(stream.read(int.from_bytes(header[:3], "little")))
+            if self.lies and sequence == 1 and len(payload) == 12 and payload[0] == 0:
+                payload[7:9] = (int.from_bytes(payload[7:9], "little") + self.MORE).to_bytes(2, "little")
+                prepared = True
+            elif prepared:  # the first parameter's definition
+                client.sendall(b"".join(header[:3] + bytes([(sequence + i) % 256]) + payload for i in range(self.MORE)))
+                added, prepared = self.MORE, False
+            client.sendall(header[:3] + bytes([(sequence + added) % 256]) + payload)
+            added = 0 if payload[:1] == b"\xfe" else added
+        self.end(client)
+
+
+def test_a_backend_that_counts_more_parameters_than_there_are(server, shop_behind):
+    """It is believed in what the client is told, at most: where the markers went is known here."""
+    with Miscounter(server) as liar:
+        behind = shop_behind(1, 1, backend=f"127.0.0.1:{liar.port}")
+        behind.walk("dual-write")
+        with Wire(behind.proxy.port) as wire:
+            wire.login(database=behind.database)
+            liar.lies = True
+            ident = prepare(wire, b"INSERT INTO users (email, fullname) SELECT ?, ?", 2)
+            wire.send(b"\x17" + ident + EXECUTE_HEAD + b"\0\1\xfd\0\xfd\0" + b"\1a\3A B")
+            assert wire.receive()[0] == 0
+        rows = server.query(f"SELECT first_name, last_name FROM {behind.database}.users WHERE email = 'a'")
+        assert rows == [("A", "B")]
