@@ -24,19 +24,18 @@ static void believe_flags(struct session *s)
 }
 
 /* A routine that sets sql_mode has it set back when it ends, but not the flags, on either line of servers. So
- * flags that stay as they were say nothing against what was asked for; and where they change while no SET
- * runs, they may be wrong. What the proxy sets and sets back itself is known without them. */
+ * flags that stay as they were say nothing against what was asked for; and where they change, they may be
+ * wrong. Nor do those with the answer to a command of the proxy's own: an error before it, which has none,
+ * may have kept them back, and what the proxy sets and sets back itself is known without them. */
 void facts_status(struct session *s, uint16_t status)
 {
     uint32_t before = modes_told(s);
     s->status = status;
     s->status_stale = false;
     s->flags_told = s->flags_told || s->state >= STATE_READY;
-    if (modes_told(s) == before)
+    if (modes_told(s) == before || (s->state == STATE_OWN && s->modes_known))
         return;
     believe_flags(s);
-    if (s->state == STATE_OWN)
-        return;
     s->modes_known = false;
     s->modes_doubted = true;
 }
@@ -166,7 +165,6 @@ void facts_set_modes(struct session *s, struct span sql_mode, struct span charse
     s->collation = strndup(collation.ptr, collation.len);
     s->modes_known = s->charset_known = s->sql_mode && s->charset && s->collation;
     s->charset_doubted = false;
-    s->modes_doubted = modes_told(s) != (s->dialect.modes & facts_modes_in_flags(s));
 }
 
 void facts_free(struct session *s)

@@ -118,6 +118,7 @@ static bool must_ask(const struct session *s, const struct rewrite_session *rs, 
 static void look_away(struct session *s)
 {
     s->modes_known = s->charset_known = s->database_known = false;
+    s->modes_doubted = s->charset_doubted = true;
     temporary_doubt(s);
 }
 

@@ -6,6 +6,7 @@ from harness import shop
 from harness.wire import Wire
 from pymysql.constants import CLIENT
 
+DEPRECATE_EOF = 1 << 24  # the last packet of a result has status flags, behind its rows
 QUOTED = """UPDATE "users" SET "fullname" = 'In Quotes' WHERE "id" = 4"""
 
 
@@ -135,6 +136,41 @@ def test_flags_that_a_routine_leaves_behind_are_not_believed(dual, runs):
         cursor.execute(r"""DO '\''; UPDATE users SET fullname = 'More Flags' WHERE id = 4 -- ' """)
         cursor.nextset()
     is_written(dual, "More Flags")
+
+
+@pytest.mark.parametrize("moves", [False, True], ids=["question", "ping"])
+def test_flags_that_come_behind_an_error_are_not_believed(dual, moves):
+    """An error has none: what a trigger left wrong comes with the answer to the proxy's own next command."""
+    dual.server.script("CREATE TABLE logs (a INT PRIMARY KEY); INSERT INTO logs VALUES (1);"
+                       "CREATE TRIGGER logs_modes BEFORE INSERT ON logs FOR EACH ROW SET sql_mode = 'NO_BACKSLASH_ESCAPES'",
+                       dual.database)
+    first = "UPDATE users SET fullname = 'First One' WHERE id = 4"
+    with Wire(dual.proxy.port) as wire:
+        assert wire.login(database=dual.database, more=DEPRECATE_EOF)[0] == 0
+        assert wire.query(first if moves else "DO 1")[0] == 0
+        assert wire.query("INSERT INTO logs VALUES (1)")[0] == 0xff
+        if moves:
+            dual.proxy.ctl("rollback", "orders_cents")
+        assert wire.query(first)[0] == 0
+        assert wire.query(r"UPDATE users SET fullname = 'It\'s So' WHERE id = 4")[0] == 0
+    is_written(dual, "It's So")
+
+
+def test_a_character_set_that_was_chosen_untracked_without_rules(server, database, proxy):
+    name = database()
+    shop.create(server, name, 20, 20)
+    one = proxy()
+    with Wire(one.port) as wire:
+        assert wire.login(database=name, more=CLIENT.MULTI_STATEMENTS)[0] == 0
+        for text in ("SET NAMES utf8mb4", "SET session_track_system_variables = ''", "SET NAMES gbk"):
+            assert wire.query(text)[0] == 0
+        one.migrations = shop.migrations(name)[:1]
+        one.write_config()
+        one.ctl("reload")
+        one.walk("users_name", "dual-write")
+        wire.send(b"\x03DO '\xbf\x5c'; UPDATE users SET fullname = 'In Quotes' WHERE id = 4 -- ' ")
+        assert [wire.receive()[0], wire.receive()[0]] == [0, 0]
+    assert server.query(f"SELECT first_name, last_name FROM {name}.users WHERE id = 4") == [("In", "Quotes")]
 
 
 def test_what_executes_while_there_are_no_rules(server, database, proxy):
