@@ -141,14 +141,14 @@ def test_modes_and_a_database_that_nobody_told_of(dual, server):
     try:
         visitor = dual.connect(user=f"visitor_{dual.database}", password="secret", db=None)
         literal = dual.connect(user=f"visitor_{dual.database}", password="secret", db=None)
+        visitor.cursor().execute("""UPDATE "users" SET fullname = 'By Init' WHERE id = 4""")
+        assert new_names(dual, 4) == ("By", "Init")
+        literal.cursor().execute("""PREPARE s FROM 'UPDATE "users" SET fullname = ''In Literal'' WHERE id = 4'""")
+        literal.cursor().execute("EXECUTE s")
+        assert new_names(dual, 4) == ("In", "Literal")
     finally:
         server.query("SET GLOBAL init_connect = ''")
         server.query(f"DROP USER visitor_{dual.database}")
-    visitor.cursor().execute("""UPDATE "users" SET fullname = 'By Init' WHERE id = 4""")
-    assert new_names(dual, 4) == ("By", "Init")
-    literal.cursor().execute("""PREPARE s FROM 'UPDATE "users" SET fullname = ''In Literal'' WHERE id = 4'""")
-    literal.cursor().execute("EXECUTE s")
-    assert new_names(dual, 4) == ("In", "Literal")
     with dual.connect(client_flag=CLIENT.MULTI_STATEMENTS).cursor() as cursor:
         cursor.execute("SET session_track_schema = OFF")
         cursor.execute("USE information_schema")
