@@ -4,6 +4,7 @@
 
 #include "proxy/admin/command.h"
 #include "proxy/migration/expand.h"
+#include "proxy/migration/row_sql.h"
 
 /* ---- expand ----------------------------------------------------------------------------------------- */
 
@@ -176,10 +177,8 @@ static void add_size(struct buf *b, struct db *d, const struct target *t)
     struct buf sql = BUF_INIT;
     struct db_result r;
     buf_add_str(&sql, "SELECT COALESCE(table_rows, 0), COALESCE(data_length, 0) DIV 1048576 FROM"
-                      " information_schema.tables WHERE table_schema = ");
-    sql_string(&sql, t->rule->db);
-    buf_add_str(&sql, " AND table_name = ");
-    sql_string(&sql, t->rule->table);
+                      " information_schema.tables WHERE ");
+    row_sql_table_is(&sql, "table_schema", "table_name", t->rule);
     if (!db_query_buf(d, &sql, &r))
         return;
     const db_field *f = db_next(&r);

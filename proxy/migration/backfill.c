@@ -244,10 +244,8 @@ static void estimate_rows(struct run *r)
 {
     struct buf b = BUF_INIT;
     struct db_result result;
-    buf_add_str(&b, "SELECT table_rows FROM information_schema.tables WHERE table_schema = ");
-    sql_string(&b, r->rule->db);
-    buf_add_str(&b, " AND table_name = ");
-    sql_string(&b, r->rule->table);
+    buf_add_str(&b, "SELECT table_rows FROM information_schema.tables WHERE ");
+    row_sql_table_is(&b, "table_schema", "table_name", r->rule);
     if (!db_query_buf(r->db, &b, &result))
         return;
     const db_field *f = db_next(&result);
@@ -323,10 +321,8 @@ static bool new_columns_are_unique(struct run *r)
 {
     struct buf b = BUF_INIT;
     struct db_result result;
-    buf_add_str(&b, "SELECT 1 FROM information_schema.statistics WHERE non_unique = 0 AND table_schema = ");
-    sql_string(&b, r->rule->db);
-    buf_add_str(&b, " AND table_name = ");
-    sql_string(&b, r->rule->table);
+    buf_add_str(&b, "SELECT 1 FROM information_schema.statistics WHERE non_unique = 0 AND ");
+    row_sql_table_is(&b, "table_schema", "table_name", r->rule);
     buf_add_str(&b, " AND column_name IN (");
     for (size_t i = 0; i < r->rule->new_count; i++) {
         buf_add_str(&b, i ? ", " : "");

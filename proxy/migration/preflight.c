@@ -57,18 +57,6 @@ static const struct rule *rule_of(const struct check *c)
     return c->target->rule;
 }
 
-/* "SCHEMA = 'd' AND TABLE = 't'": of a catalog's row that is about the table. */
-static void add_table_is(struct buf *b, const char *schema, const char *table, const struct rule *r)
-{
-    buf_add_str(b, schema);
-    buf_add_str(b, " = ");
-    sql_string(b, r->db);
-    buf_add_str(b, " AND ");
-    buf_add_str(b, table);
-    buf_add_str(b, " = ");
-    sql_string(b, r->table);
-}
-
 /* "'a','b'" of the old columns, the new ones, or both. */
 static void add_column_strings(struct buf *b, const struct rule *r, bool old, bool new)
 {
@@ -199,7 +187,7 @@ static bool has_privilege(struct check *c, const char *privilege)
     buf_printf(&b, " LIKE table_schema UNION ALL SELECT 1 FROM information_schema.table_privileges WHERE%s",
                mine);
     buf_add_str(&b, " AND ");
-    add_table_is(&b, "table_schema", "table_name", r);
+    row_sql_table_is(&b, "table_schema", "table_name", r);
     bool may = db_query_buf(c->db, &b, &result) && result.rows > 0;
     db_end(&result);
     return may;
@@ -211,7 +199,7 @@ static void gate_triggers(struct check *c)
     struct buf b = BUF_INIT;
     buf_add_str(&b, "SELECT CONCAT(trigger_name, ' (', action_timing, ' ', event_manipulation, ')')"
                     " FROM information_schema.triggers WHERE ");
-    add_table_is(&b, "event_object_schema", "event_object_table", r);
+    row_sql_table_is(&b, "event_object_schema", "event_object_table", r);
     if (found_names(c, &b, "triggers on the table:"))
         closed(c, "a trigger writes behind the proxy's back, and changes what expressions see; drop it");
     else if (c->gate->ok)
@@ -230,7 +218,7 @@ static void gate_foreign_keys(struct check *c)
                     " JOIN information_schema.referential_constraints f"
                     " ON f.constraint_schema = k.constraint_schema AND f.constraint_name = k.constraint_name"
                     " WHERE ");
-    add_table_is(&b, "k.table_schema", "k.table_name", r);
+    row_sql_table_is(&b, "k.table_schema", "k.table_name", r);
     buf_add_str(&b, " AND k.column_name IN (");
     add_column_strings(&b, r, true, true);
     buf_add_str(&b, ") AND (f.update_rule NOT IN ('RESTRICT', 'NO ACTION')"
@@ -342,7 +330,7 @@ static void gate_routines(struct check *c)
                     " FROM information_schema.triggers");
     add_names_table(&b, r, "trigger_schema", "action_statement");
     buf_add_str(&b, " AND NOT ("); /* the table's own have a gate of theirs */
-    add_table_is(&b, "event_object_schema", "event_object_table", r);
+    row_sql_table_is(&b, "event_object_schema", "event_object_table", r);
     buf_add_byte(&b, ')');
     if (found_names(c, &b, "routines, events and other tables' triggers whose text names the table:"))
         closed(c, "what they write does not pass the proxy; change them, or make sure that they only read");
@@ -374,7 +362,7 @@ static void gate_engine(struct check *c)
     struct buf b = BUF_INIT;
     buf_add_str(&b, "SELECT t.engine FROM information_schema.tables t JOIN information_schema.engines e"
                     " ON e.engine = t.engine WHERE e.transactions <> 'YES' AND ");
-    add_table_is(&b, "t.table_schema", "t.table_name", r);
+    row_sql_table_is(&b, "t.table_schema", "t.table_name", r);
     if (found_names(c, &b, "the table's engine has no transactions:"))
         closed(c, "ALTER TABLE … ENGINE = InnoDB");
     else if (c->gate->ok)
@@ -470,7 +458,7 @@ static void gate_indexes(struct check *c)
     buf_add_str(
         &b, "SELECT DISTINCT CONCAT(index_name, ' (', column_name, ')') FROM information_schema.statistics"
             " WHERE ");
-    add_table_is(&b, "table_schema", "table_name", r);
+    row_sql_table_is(&b, "table_schema", "table_name", r);
     buf_add_str(&b, " AND column_name IN (");
     add_column_strings(&b, r, true, false);
     buf_add_str(&b, ")");
@@ -501,7 +489,7 @@ static void gate_types(struct check *c)
         sql_string(&b, backward->plain_column ? backward->refs[0].column : SPAN(""));
     }
     buf_add_str(&b, " END WHERE ");
-    add_table_is(&b, "o.table_schema", "o.table_name", r);
+    row_sql_table_is(&b, "o.table_schema", "o.table_name", r);
     buf_add_str(&b, " AND o.column_name IN (");
     add_column_strings(&b, r, true, false);
     buf_add_str(&b, ") AND o.data_type IN ('enum', 'set', 'year')"
@@ -519,7 +507,7 @@ static void gate_collations(struct check *c)
     buf_add_str(&b,
                 "SELECT CONCAT(o.column_name, ' (', o.collation_name, ')') FROM information_schema.columns o"
                 " WHERE ");
-    add_table_is(&b, "o.table_schema", "o.table_name", r);
+    row_sql_table_is(&b, "o.table_schema", "o.table_name", r);
     buf_add_str(&b, " AND o.collation_name IS NOT NULL AND CASE o.column_name");
     for (size_t i = 0; i < r->old_count; i++) {
         struct span text = r->old_columns[i].value.text;

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "proxy/migration/row_sql.h"
+
 /* ---- finding ---------------------------------------------------------------------------------------- */
 
 /* The fields in the order of the query below. */
@@ -55,14 +57,10 @@ bool row_key_find(struct db *d, const struct rule *r, struct row_key *out, char 
         &b, "SELECT s.index_name, s.column_name, s.sub_part, c.column_type, c.collation_name, c.is_nullable"
             " FROM information_schema.statistics s LEFT JOIN information_schema.columns c"
             " ON c.table_schema = s.table_schema AND c.table_name = s.table_name"
-            " AND c.column_name = s.column_name AND c.table_schema = ");
-    sql_string(&b, r->db);
-    buf_add_str(&b, " AND c.table_name = ");
-    sql_string(&b, r->table);
-    buf_add_str(&b, " WHERE s.non_unique = 0 AND s.index_type = 'BTREE' AND s.table_schema = ");
-    sql_string(&b, r->db);
-    buf_add_str(&b, " AND s.table_name = ");
-    sql_string(&b, r->table);
+            " AND c.column_name = s.column_name AND ");
+    row_sql_table_is(&b, "c.table_schema", "c.table_name", r);
+    buf_add_str(&b, " WHERE s.non_unique = 0 AND s.index_type = 'BTREE' AND ");
+    row_sql_table_is(&b, "s.table_schema", "s.table_name", r);
     buf_add_str(&b, " ORDER BY s.index_name <> 'PRIMARY', s.index_name, s.seq_in_index");
     if (!db_query_buf(d, &b, &rows)) {
         snprintf(error, error_size, "the table's keys cannot be read: %s", db_error(d));

@@ -13,6 +13,17 @@ void row_sql_table(struct buf *b, const struct rule *r)
     sql_name(b, r->table);
 }
 
+void row_sql_table_is(struct buf *b, const char *schema, const char *table, const struct rule *r)
+{
+    buf_add_str(b, schema);
+    buf_add_str(b, " = ");
+    sql_string(b, r->db);
+    buf_add_str(b, " AND ");
+    buf_add_str(b, table);
+    buf_add_str(b, " = ");
+    sql_string(b, r->table);
+}
+
 /* "(10,2)" of "decimal(10,2) unsigned"; empty where there is none. */
 static struct span type_arguments(struct span type)
 {

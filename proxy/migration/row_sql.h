@@ -8,6 +8,10 @@
 /* "`db`.`table`" */
 void row_sql_table(struct buf *b, const struct rule *r);
 
+/* "SCHEMA = 'db' AND TABLE = 'table'": the condition that a row of information_schema is about the table, by
+ * what its columns with the two names are called there. */
+void row_sql_table_is(struct buf *b, const char *schema, const char *table, const struct rule *r);
+
 /* The condition that column `c` of the row holds what `value` gives: NULL-safe, bytewise for strings, and
  * after the value was brought to the column's type and character set as storing it would. */
 void row_sql_matches(struct buf *b, const struct catalog_column *c, struct span value);
