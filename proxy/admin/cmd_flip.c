@@ -54,10 +54,8 @@ static bool flip(struct call *c, enum phase to, struct flip_result *r)
 static void flip_and_answer(struct call *c, enum phase to)
 {
     struct flip_result r;
-    struct target t;
-    if (!call_target_now(c, &t))
+    if (!call_refresh(c))
         return;
-    target_release(&t);
     if (flip(c, to, &r))
         call_ok(c, flip_json(c, &r));
     flip_result_free(&r);

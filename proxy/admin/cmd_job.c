@@ -57,10 +57,8 @@ static void start(struct call *c)
                                         [JOB_RUNS_ALREADY] = "runs already",
                                         [JOB_COMPLETE_ALREADY] = "complete already"};
     char error[CONTROL_ERROR_SIZE];
-    struct target t;
-    if (!call_target_now(c, &t))
+    if (!call_refresh(c))
         return;
-    target_release(&t);
     enum job_start s = backfill_start(c->control, c->words[0], c->who, c->force, error, sizeof(error));
     if (s == JOB_REFUSED) {
         call_fail(c, "%s", error);

@@ -71,8 +71,12 @@ void add_backfill(cJSON *o, const struct backfill_view *b);
 /* The migration that the first word names, or NULL after an answer that says it is not there. */
 bool call_target(struct call *c, struct target *out);
 
-/* The same with the table as it is now: it may be minutes old, or have been changed behind our back. Waits
- * some seconds for a backend that does not answer, and then goes by what was known. */
+/* Has the tables read as they are now, for the migration that the first word names: what is known may be
+ * minutes old, or have been changed behind our back. Waits some seconds for a backend that does not answer,
+ * and then goes by what was known. false as call_target(). */
+bool call_refresh(struct call *c);
+
+/* Both. */
 bool call_target_now(struct call *c, struct target *out);
 
 /* The commands, by file. */

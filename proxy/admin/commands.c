@@ -347,15 +347,6 @@ cJSON *sessions_json(const struct session_info *s, size_t count)
     return array;
 }
 
-bool call_target_now(struct call *c, struct target *out)
-{
-    if (!call_target(c, out))
-        return false;
-    target_release(out);
-    control_refresh_catalog(c->control, CATALOG_MS);
-    return call_target(c, out);
-}
-
 bool call_target(struct call *c, struct target *out)
 {
     char error[CONTROL_ERROR_SIZE];
@@ -363,4 +354,19 @@ bool call_target(struct call *c, struct target *out)
         return true;
     call_fail(c, "%s", error);
     return false;
+}
+
+bool call_refresh(struct call *c)
+{
+    struct target t;
+    if (!call_target(c, &t))
+        return false;
+    target_release(&t);
+    control_refresh_catalog(c->control, CATALOG_MS);
+    return true;
+}
+
+bool call_target_now(struct call *c, struct target *out)
+{
+    return call_refresh(c) && call_target(c, out);
 }
