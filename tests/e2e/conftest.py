@@ -119,6 +119,14 @@ def shop_behind(server, database, proxy):
 
 
 @pytest.fixture
+def dual(shop_behind):
+    """A shop in dual-write."""
+    behind = shop_behind(20, 20)
+    behind.walk("dual-write")
+    return behind
+
+
+@pytest.fixture
 def shop_twin(server, database, shop_behind):
     """Makes (Shop, Twin): the shop behind a proxy and its direct twin with the same rows."""
     twins = []

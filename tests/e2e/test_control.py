@@ -336,9 +336,7 @@ def test_what_a_reload_may_change(server, proxy, database):
     server.script("CREATE TABLE t (id INT PRIMARY KEY, old INT, new BIGINT); CREATE TABLE u LIKE t", name)
     one = proxy([double(name)])
     # In expand: anything.
-    one.migrations = [double(name, forward={"new": "old * 3"}), double(name, "u", "n")]
-    one.write_config()
-    assert one.ctl("reload")["ok"]
+    one.declare([double(name, forward={"new": "old * 3"}), double(name, "u", "n")])
     assert [m["name"] for m in one.ctl("status")["migrations"]] == ["m", "n"]
     one.ctl("dual-write", "m")
     with one.connect(database=name) as connection, connection.cursor() as cursor:
@@ -351,9 +349,7 @@ def test_what_a_reload_may_change(server, proxy, database):
     assert "may not change" in reload_refused(one)
     assert [m["phase"] for m in one.ctl("status")["migrations"]] == ["dual-write", "expand"]
     # What does not change it, and what goes from expand, is taken.
-    one.migrations = [double(name, forward={"new": "old * 3"}, on_unrewritable="pass")]
-    one.write_config()
-    assert one.ctl("reload")["ok"]
+    one.declare([double(name, forward={"new": "old * 3"}, on_unrewritable="pass")])
     assert [m["name"] for m in one.ctl("status")["migrations"]] == ["m"]
 
 
@@ -369,9 +365,7 @@ def test_a_migration_comes_back_in_its_phase(server, proxy, database):
     assert "migration n is in dual-write" in one.log_since_start()
     one.migrations = [double(name), double(name, "u", "n", forward={"new": "old * 3"})]
     assert "migration n is in dual-write" in reload_refused(one)
-    one.migrations = [double(name), double(name, "u", "n")]
-    one.write_config()
-    assert one.ctl("reload")["ok"]
+    one.declare([double(name), double(name, "u", "n")])
     assert one.ctl("status", "n")["migrations"][0]["phase"] == "dual-write"
 
 
@@ -384,9 +378,7 @@ def test_a_changed_migration_at_the_start_is_not_guessed(server, proxy, database
     assert "not those that it was started with" in one.log_since_start()
     with pytest.raises(pymysql.MySQLError):
         one.connect(database=name)
-    one.migrations = [double(name)]
-    one.write_config()
-    one.ctl("reload")
+    one.declare([double(name)])
     wait_until(lambda: one.ctl("status")["phases_known"], what="the phases")
     one.connect(database=name).close()
 

@@ -11,14 +11,6 @@ QUOTED = """UPDATE "users" SET "fullname" = 'In Quotes' WHERE "id" = 4"""
 
 
 @pytest.fixture
-def dual(shop_behind):
-    """A shop in dual-write."""
-    behind = shop_behind(20, 20)
-    behind.walk("dual-write")
-    return behind
-
-
-@pytest.fixture
 def visitor(dual, server):
     """Has logged in without a database, as one for whom init_connect runs."""
     name = f"visitor_{dual.database}"
@@ -66,8 +58,19 @@ def test_the_modes_are_not_asked_for_where_every_reading_lets_pass(dual):
         assert questions(cursor, """CREATE PROCEDURE two() BEGIN SELECT "a"; SELECT "b"; END""", "SELECT '[', 1 AS 'a;b'") == 0
 
 
-def test_the_first_command_is_read_as_init_connect_has_it(dual, visitor):
+@pytest.mark.parametrize("before", [None, "DO 1"], ids=["first", "second"])
+def test_a_command_is_read_as_init_connect_has_it(dual, visitor, before):
+    """It runs behind the login's OK, so not even the status flags that come with that tell of it."""
+    assert not before or visitor.query(before)[0] == 0
     assert visitor.query(QUOTED)[0] == 0
+    is_written(dual)
+
+
+@pytest.mark.parametrize("before", [None, "DO 1"], ids=["first", "second"])
+def test_sql_in_a_literal_is_read_as_init_connect_has_it(dual, visitor, before):
+    assert not before or visitor.query(before)[0] == 0
+    assert visitor.query("""PREPARE s FROM 'UPDATE "users" SET fullname = ''In Quotes'' WHERE id = 4'""")[0] == 0
+    assert visitor.query("EXECUTE s")[0] == 0
     is_written(dual)
 
 
@@ -164,9 +167,7 @@ def test_a_character_set_that_was_chosen_untracked_without_rules(server, databas
         assert wire.login(database=name, more=CLIENT.MULTI_STATEMENTS)[0] == 0
         for text in ("SET NAMES utf8mb4", "SET session_track_system_variables = ''", "SET NAMES gbk"):
             assert wire.query(text)[0] == 0
-        one.migrations = shop.migrations(name)[:1]
-        one.write_config()
-        one.ctl("reload")
+        one.declare(shop.migrations(name)[:1])
         one.walk("users_name", "dual-write")
         wire.send(b"\x03DO '\xbf\x5c'; UPDATE users SET fullname = 'In Quotes' WHERE id = 4 -- ' ")
         assert [wire.receive()[0], wire.receive()[0]] == [0, 0]
@@ -178,21 +179,15 @@ def test_what_executes_while_there_are_no_rules(server, database, proxy):
     shop.create(server, name, 20, 20)
     names = shop.migrations(name)[:1]
     one = proxy(names)
-
-    def declare(migrations):
-        one.migrations = migrations
-        one.write_config()
-        one.ctl("reload")
-
     one.walk("users_name", "dual-write")
     with one.connect(database=name).cursor() as cursor:
         cursor.execute("PREPARE s FROM 'SET sql_mode = ''ANSI_QUOTES'''")
         cursor.execute("UPDATE users SET fullname = 'First One' WHERE id = 4")
         one.ctl("rollback", "users_name")
-        declare([])
+        one.declare([])
         cursor.execute("DO 1")
         cursor.execute("EXECUTE s")
-        declare(names)
+        one.declare(names)
         one.walk("users_name", "dual-write")
         cursor.execute(QUOTED)
     assert server.query(f"SELECT first_name, last_name FROM {name}.users WHERE id = 4") == [("In", "Quotes")]

@@ -14,14 +14,6 @@ NEED_REPREPARE, INTERRUPTED, MUST_CHANGE_PASSWORD, UNKNOWN_DATABASE, UNKNOWN_COL
 MODES_QUESTION = b"\x03SELECT CAST(@@sql_mode AS BINARY)"  # the proxy's own
 
 
-@pytest.fixture
-def dual(shop_behind):
-    """A shop in dual-write."""
-    behind = shop_behind(20, 20)
-    behind.walk("dual-write")
-    return behind
-
-
 def new_names(behind, row):
     return behind.server.query(f"SELECT first_name, last_name FROM {behind.database}.users WHERE id = {row}")[0]
 
@@ -133,22 +125,7 @@ def test_what_a_routine_sets_is_not_what_the_session_has(dual):
             assert new_names(dual, 2) == ("Behind", "It"), runs
 
 
-def test_modes_and_a_database_that_nobody_told_of(dual, server):
-    """init_connect runs behind the login's OK, and session tracking may be off."""
-    server.query(f"CREATE USER visitor_{dual.database} IDENTIFIED BY 'secret'")
-    server.query(f"GRANT ALL ON {dual.database}.* TO visitor_{dual.database}")
-    server.query(f"SET GLOBAL init_connect = 'USE {dual.database}; SET sql_mode = ''ANSI_QUOTES'''")
-    try:
-        visitor = dual.connect(user=f"visitor_{dual.database}", password="secret", db=None)
-        literal = dual.connect(user=f"visitor_{dual.database}", password="secret", db=None)
-        visitor.cursor().execute("""UPDATE "users" SET fullname = 'By Init' WHERE id = 4""")
-        assert new_names(dual, 4) == ("By", "Init")
-        literal.cursor().execute("""PREPARE s FROM 'UPDATE "users" SET fullname = ''In Literal'' WHERE id = 4'""")
-        literal.cursor().execute("EXECUTE s")
-        assert new_names(dual, 4) == ("In", "Literal")
-    finally:
-        server.query("SET GLOBAL init_connect = ''")
-        server.query(f"DROP USER visitor_{dual.database}")
+def test_a_database_that_nobody_told_of(dual):
     with dual.connect(client_flag=CLIENT.MULTI_STATEMENTS).cursor() as cursor:
         cursor.execute("SET session_track_schema = OFF")
         cursor.execute("USE information_schema")
@@ -161,9 +138,7 @@ def test_modes_and_a_database_that_nobody_told_of(dual, server):
 
 def writes_behind_a_late_migration(server, one, name, client):
     """The statement `s` of the client, prepared before, writes the new columns too when the migration is there."""
-    one.migrations = shop.migrations(name)
-    one.write_config()
-    one.ctl("reload")
+    one.declare(shop.migrations(name))
     one.walk("users_name", "dual-write")
     client.check("execute", "s", "str:Late Comer", "int:5")
     assert server.query(f"SELECT first_name, last_name FROM {name}.users WHERE id = 5") == [("Late", "Comer")]

@@ -109,6 +109,12 @@ class Proxy(Process):
     def write_config(self):
         self.config_path.write_text(self.config_text())
 
+    def declare(self, migrations):
+        """Has these migrations from now on; those of before that are not among them must be in expand."""
+        self.migrations = migrations
+        self.write_config()
+        self.ctl("reload")
+
     def start(self, ready=True):
         """Writes the file, starts the program, and waits until it is ready."""
         self.write_config()
